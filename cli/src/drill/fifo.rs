@@ -1,0 +1,195 @@
+//! Clients of a FIFO server: one FIFO for requests and one for answers per connection.
+//!
+//! Writes of at most `PIPE_BUF` bytes go in whole or not at all, so a request is never torn; an answer can be, because
+//! the server is killed between two halves of it, and the reader finds the next whole one by its magic bytes.
+//!
+//! A FIFO does not always tell that its server died: when the next one opens it before the reader has seen the end of
+//! file, reading just goes on. Each server therefore begins with a `Hello`, and a reader that hears one sends what is
+//! outstanding again, as the recovery function does.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ha_core::{Attempt, Covered, Recover, Recovered, RecoveryError, Reopen, cover};
+use rustix::fs::{CWD, Mode};
+
+use super::beat::{Beat, Step};
+use super::course::{CourseError, Line};
+use super::options::Options;
+use super::scene::Scene;
+use super::strangers;
+use super::stream::{settle, take, with_dups};
+use super::window::Window;
+use crate::frames::{Frame, Frames};
+use crate::record::{HEADER, Kind, Record};
+
+/// The size of every record on a FIFO: well below `PIPE_BUF`, so that each goes in whole.
+pub(crate) const SIZE: usize = 512;
+
+/// How many requests may be outstanding. Those sent again must fit into the pipe next to the answers that wait in the
+/// other one, for nobody reads answers while they are being sent.
+const WINDOW: usize = 16;
+
+/// The FIFO for a connection's requests.
+pub(crate) fn requests(root: &Path, connection: u32) -> PathBuf {
+    root.join(format!("requests-{connection}"))
+}
+
+/// The FIFO for a connection's answers.
+pub(crate) fn answers(root: &Path, connection: u32) -> PathBuf {
+    root.join(format!("answers-{connection}"))
+}
+
+/// A record of the size that all records on FIFOs have.
+pub(crate) fn record(kind: Kind, connection: u32, number: u64) -> Record {
+    Record { kind, connection, number, payload: (SIZE - HEADER) as u32 }
+}
+
+/// Makes all FIFOs.
+pub(crate) fn prepare(root: &Path, connections: u32) -> io::Result<()> {
+    for connection in 0..connections {
+        for path in [requests(root, connection), answers(root, connection)] {
+            rustix::fs::mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens all connections.
+pub(crate) fn open(scene: &Arc<Scene>, options: &Options, root: &Path) -> Result<Vec<Line>, CourseError> {
+    (0..options.threads).map(|index| connect(scene, options, root, index)).collect()
+}
+
+fn connect(scene: &Arc<Scene>, options: &Options, root: &Path, index: u32) -> Result<Line, CourseError> {
+    let name = format!("fifo connection {index}");
+    let window = Arc::new(Window::new(WINDOW));
+    // Both opens wait for the server, which opens its ends in the same order.
+    let request_end = OpenOptions::new().write(true).open(requests(root, index))?;
+    let answer_end = OpenOptions::new().read(true).open(answers(root, index))?;
+
+    let episodes = scene.episodes_of(format!("{name} requests"));
+    let first = cover(request_end)
+        .recovered_by(Reopen::recorded())
+        .on_verdict(move |episode| episodes.note(episode))
+        .attach()?;
+    let requests = Arc::new(with_dups(first, options.dups)?);
+
+    let episodes = scene.episodes_of(format!("{name} answers"));
+    let again = AskAgain {
+        reopen: Reopen::recorded(),
+        requests: Arc::clone(&requests),
+        window: Arc::clone(&window),
+        connection: index,
+    };
+    let first = cover(answer_end).recovered_by(again).on_verdict(move |episode| episodes.note(episode)).attach()?;
+    let answers = Arc::new(with_dups(first, options.dups)?);
+
+    let writer = {
+        let (requests, window) = (Arc::clone(&requests), Arc::clone(&window));
+        scene.spawn(format!("{name} writer"), move |scene, beat| write(scene, beat, &requests, &window, index))?
+    };
+    let reader = {
+        let (answers, requests, window) = (Arc::clone(&answers), Arc::clone(&requests), Arc::clone(&window));
+        let client = Client { answers, requests, window, connection: index };
+        scene.spawn(format!("{name} reader"), move |scene, beat| client.read(scene, beat))?
+    };
+    let strangers = strangers::invite(scene, &name, &answers)?;
+    let settle = move |scene: &Scene| settle(scene, &name, &answers, &window);
+    Ok(Line { threads: vec![writer, reader, strangers], settle: Box::new(settle) })
+}
+
+/// Reopens the answers' FIFO, and asks again for what was outstanding, through the other covered connection. When that
+/// one is dead as well, its own recovery runs inside this one.
+struct AskAgain {
+    reopen: Reopen,
+    requests: Arc<Vec<Covered>>,
+    window: Arc<Window>,
+    connection: u32,
+}
+
+impl Recover for AskAgain {
+    fn recover(&self, attempt: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
+        let recovered = self.reopen.recover(attempt)?;
+        ask_again(&self.requests, &self.window, self.connection)?;
+        Ok(recovered)
+    }
+
+    fn target(&self) -> Option<ha_core::Target> {
+        self.reopen.target()
+    }
+
+    fn attached(&self, descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<()> {
+        self.reopen.attached(descriptor)
+    }
+}
+
+/// Sends everything outstanding again.
+fn ask_again(requests: &[Covered], window: &Window, connection: u32) -> io::Result<()> {
+    for (number, mut covered) in window.ask_again().into_iter().zip(requests.iter().cycle()) {
+        let bytes = record(Kind::Request, connection, number).encode();
+        covered.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+fn write(scene: &Scene, beat: &Beat, requests: &[Covered], window: &Window, connection: u32) {
+    for mut covered in requests.iter().cycle() {
+        let asked = beat.during(Step::Room, || window.ask(|| scene.is_stopping()));
+        let number = asked.unwrap_or_else(|| window.ask_last());
+        let bytes = record(Kind::Request, connection, number).encode();
+        match beat.call(Step::Write, covered.as_raw_fd(), || covered.write(&bytes)) {
+            Ok(SIZE) => {}
+            Ok(count) => return scene.fault(format!("write returned {count} of {SIZE} bytes")),
+            Err(error) => return scene.fault(format!("write failed in spite of its cover: {error}")),
+        }
+        if asked.is_none() {
+            return;
+        }
+    }
+}
+
+/// What the reader of a connection needs.
+struct Client {
+    answers: Arc<Vec<Covered>>,
+    requests: Arc<Vec<Covered>>,
+    window: Arc<Window>,
+    connection: u32,
+}
+
+impl Client {
+    fn read(&self, scene: &Scene, beat: &Beat) {
+        let mut frames = Frames::of(SIZE);
+        let mut torn = 0;
+        let mut bytes = [0; 4096];
+        for mut covered in self.answers.iter().cycle().skip(1) {
+            match beat.call(Step::Read, covered.as_raw_fd(), || covered.read(&mut bytes)) {
+                Ok(0) => return scene.fault("read returned an end of file in spite of its cover"),
+                Ok(count) => frames.push(&bytes[..count]),
+                Err(error) => return scene.fault(format!("read failed in spite of its cover: {error}")),
+            }
+            while let Some(frame) = frames.pop() {
+                match frame {
+                    Frame::Torn => torn += 1,
+                    Frame::Whole(hello) if hello.kind == Kind::Hello => {
+                        if let Err(error) = ask_again(&self.requests, &self.window, self.connection) {
+                            return scene.fault(format!("asking again failed: {error}"));
+                        }
+                    }
+                    Frame::Whole(answer) => {
+                        if take(scene, &answer.encode(), &self.window, self.connection) == Some(true) {
+                            return;
+                        }
+                    }
+                }
+                // Each death can tear one answer of this connection, and nothing else can.
+                if torn > scene.deaths() {
+                    let deaths = scene.deaths();
+                    return scene.corruption(format!("{torn} torn answers, but only {deaths} deaths of the server"));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Clients of a stream server: numbered requests and answers over TCP and Unix sockets.
+//!
+//! A stream has no request boundary. Whoever recovers the connection sends every outstanding request again before
+//! anybody else may use the new one, so that each answer comes even though its request died with a server.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ha_core::{Covered, Reconnect, cover};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{RecvFlags, SendFlags};
+
+use super::beat::{Beat, Step};
+use super::course::{CourseError, Line};
+use super::ledger::Answer;
+use super::options::{Options, Transport};
+use super::scene::Scene;
+use super::strangers;
+use super::window::Window;
+use crate::record::{self, Kind, Record, mix};
+
+/// How many requests of a connection may be outstanding.
+const WINDOW: usize = 32;
+
+/// The payload of every answer. One size, so that one call receives one answer.
+pub(crate) const ANSWER_PAYLOAD: u32 = 160;
+
+/// One request in this many is large: longer than any socket buffer, so that a kill can tear the call that sends it.
+const LARGE_EVERY: u64 = 200;
+
+/// The payload of a large request.
+const LARGE: u32 = 256 << 10;
+
+/// Opens all connections.
+pub(crate) fn open(scene: &Arc<Scene>, options: &Options, at: &str) -> Result<Vec<Line>, CourseError> {
+    (0..options.threads).map(|index| connect(scene, options, at, index)).collect()
+}
+
+/// An address on loopback that nobody listens on.
+///
+/// It lies outside the range from which the kernel takes the ports of outgoing connections. Within that range a client
+/// that looks for a dead server could be given the server's own port, and connect to itself.
+pub(crate) fn free_address(seed: u64) -> io::Result<String> {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut bounds = range.split_whitespace().filter_map(|bound| bound.parse::<u16>().ok());
+    let (low, high) = (bounds.next().unwrap_or(32768), bounds.next().unwrap_or(60999));
+    let mut random = fastrand::Rng::with_seed(seed ^ u64::from(std::process::id()));
+    for _ in 0..1000 {
+        let port = random.u16(10_000..65_000);
+        if !(low..=high).contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(format!("127.0.0.1:{port}"));
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no free port outside the range of outgoing connections"))
+}
+
+/// A request's payload is a function of its number, so that sending it again needs no copy.
+fn request(connection: u32, number: u64) -> Vec<u8> {
+    let draw = mix(number ^ mix(u64::from(connection)));
+    let payload = if draw.is_multiple_of(LARGE_EVERY) { LARGE } else { (draw >> 32) as u32 % 200 };
+    Record { kind: Kind::Request, connection, number, payload }.encode()
+}
+
+fn connect(scene: &Arc<Scene>, options: &Options, at: &str, index: u32) -> Result<Line, CourseError> {
+    let name = format!("{} connection {index}", scene.transport);
+    let (descriptor, reconnect): (OwnedFd, _) = match scene.transport {
+        Transport::Tcp => {
+            let stream = TcpStream::connect(at)?;
+            stream.set_nodelay(true)?;
+            (stream.into(), Reconnect::to([at]))
+        }
+        _ => (UnixStream::connect(at)?.into(), Reconnect::to_unix(PathBuf::from(at))),
+    };
+    await_greeting(descriptor.as_fd())?;
+    let window = Arc::new(Window::new(WINDOW));
+    let episodes = scene.episodes_of(name.clone());
+    let again = Arc::clone(&window);
+    let first = cover(descriptor)
+        .recovered_by(reconnect.then(move |stream, _| {
+            await_greeting(stream)?;
+            send_again(stream, index, &again)
+        }))
+        .on_verdict(move |episode| episodes.note(episode))
+        .attach()?;
+    let numbers = Arc::new(with_dups(first, options.dups)?);
+
+    let writer = {
+        let (numbers, window) = (Arc::clone(&numbers), Arc::clone(&window));
+        scene.spawn(format!("{name} writer"), move |scene, beat| write(scene, beat, &numbers, &window, index))?
+    };
+    let reader = {
+        let (numbers, window) = (Arc::clone(&numbers), Arc::clone(&window));
+        scene.spawn(format!("{name} reader"), move |scene, beat| read(scene, beat, &numbers, &window, index))?
+    };
+    let strangers = strangers::invite(scene, &name, &numbers)?;
+    let settle = move |scene: &Scene| settle(scene, &name, &numbers, &window);
+    Ok(Line { threads: vec![writer, reader, strangers], settle: Box::new(settle) })
+}
+
+/// The connection's numbers: the first one and its dups.
+pub(crate) fn with_dups(first: Covered, count: u32) -> io::Result<Vec<Covered>> {
+    let mut numbers = vec![first];
+    for _ in 1..count {
+        numbers.push(numbers[0].try_clone()?);
+    }
+    Ok(numbers)
+}
+
+/// Waits until the server introduces itself.
+///
+/// The kernel closes the descriptors of a killed process in whatever order it likes, and until it has come to the
+/// listening socket it goes on to accept connections in the dead server's name. Only a greeting comes from a living one.
+fn await_greeting(stream: BorrowedFd<'_>) -> io::Result<()> {
+    let mut bytes = vec![0; record::HEADER + ANSWER_PAYLOAD as usize];
+    let mut rest = bytes.as_mut_slice();
+    while !rest.is_empty() {
+        match rustix::net::recv(stream, &mut *rest, RecvFlags::empty()) {
+            Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok((count, _)) => rest = &mut rest[count..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => wait_for(stream, PollFlags::IN)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match record::verify(&bytes) {
+        Ok(hello) if hello.kind == Kind::Hello => Ok(()),
+        other => Err(io::Error::new(io::ErrorKind::InvalidData, format!("instead of a greeting: {other:?}"))),
+    }
+}
+
+fn wait_for(stream: BorrowedFd<'_>, what: PollFlags) -> io::Result<()> {
+    poll(&mut [PollFd::from_borrowed_fd(stream, what)], None)?;
+    Ok(())
+}
+
+/// Sends everything outstanding again, on a connection that nobody else can use yet.
+fn send_again(stream: BorrowedFd<'_>, connection: u32, window: &Window) -> io::Result<()> {
+    // The window is unlocked again before anything is sent.
+    for number in window.ask_again() {
+        let bytes = request(connection, number);
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            match rustix::net::send(stream, rest, SendFlags::NOSIGNAL) {
+                Ok(count) => rest = &rest[count..],
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => wait_for(stream, PollFlags::OUT)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write(scene: &Scene, beat: &Beat, numbers: &[Covered], window: &Window, connection: u32) {
+    for covered in numbers.iter().cycle() {
+        let asked = beat.during(Step::Room, || window.ask(|| scene.is_stopping()));
+        let number = asked.unwrap_or_else(|| window.ask_last());
+        let bytes = request(connection, number);
+        match beat.call(Step::Send, covered.as_raw_fd(), || covered.send(&bytes, SendFlags::empty())) {
+            Ok(count) if count == bytes.len() => {}
+            Ok(count) => return scene.fault(format!("send returned {count} of {} bytes", bytes.len())),
+            Err(error) => return scene.fault(format!("send failed in spite of its cover: {error}")),
+        }
+        if asked.is_none() {
+            return;
+        }
+    }
+}
+
+fn read(scene: &Scene, beat: &Beat, numbers: &[Covered], window: &Window, connection: u32) {
+    let mut bytes = vec![0; record::HEADER + ANSWER_PAYLOAD as usize];
+    // Not in step with the writer, so that both often use different numbers at the same time.
+    for covered in numbers.iter().cycle().skip(1) {
+        match beat.call(Step::Receive, covered.as_raw_fd(), || covered.recv(&mut bytes, RecvFlags::WAITALL)) {
+            Ok(count) if count == bytes.len() => {}
+            Ok(count) => return scene.fault(format!("recv returned {count} of {} bytes of an answer", bytes.len())),
+            Err(error) => return scene.fault(format!("recv failed in spite of its cover: {error}")),
+        }
+        match take(scene, &bytes, window, connection) {
+            Some(last) if last => return,
+            _ => {}
+        }
+    }
+}
+
+/// Checks one answer and enters it. Tells whether it was the last one to come; `None` for a wrong one.
+pub(crate) fn take(scene: &Scene, bytes: &[u8], window: &Window, connection: u32) -> Option<bool> {
+    let wrong = match record::verify(bytes) {
+        Ok(answer) if answer.kind == Kind::Answer && answer.connection == connection => {
+            let (verdict, last) = window.answer(answer.number);
+            match verdict {
+                Answer::Expected | Answer::Repeated | Answer::Duplicate => return Some(last),
+                Answer::Unasked => format!("an answer to request {}, which was never sent", answer.number),
+            }
+        }
+        Ok(answer) if answer.kind == Kind::Refusal => "the server received bytes that are no request".to_owned(),
+        Ok(answer) => format!("a record that does not belong here: {answer:?}"),
+        Err(flaw) => match record::header(bytes) {
+            Ok(header) => format!("answer {}: {flaw}", header.number),
+            Err(_) => format!("instead of an answer: {flaw}"),
+        },
+    };
+    scene.corruption(format!("{} connection {connection}: {wrong}", scene.transport));
+    None
+}
+
+/// Enters a connection's account into the findings.
+pub(crate) fn settle(scene: &Scene, name: &str, numbers: &[Covered], window: &Window) {
+    let account = window.account();
+    scene.note(|findings| {
+        findings.lost += account.lost;
+        findings.retransmitted += account.retransmitted;
+        findings.duplicated += account.duplicated;
+        findings.repeated += account.repeated;
+    });
+    if account.lost > 0 {
+        scene.fault(format!("{name}: {} requests were never answered", account.lost));
+    }
+    if let Some(number) = numbers.first() {
+        let report = number.report();
+        if u64::from(report.generation) != report.recoveries {
+            scene.fault(format!("{name}: {} recoveries, but generation {}", report.recoveries, report.generation));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_cannot_be_taken_by_an_outgoing_connection() {
+        let address: std::net::SocketAddr = free_address(1).unwrap().parse().unwrap();
+        assert!(TcpListener::bind(address).is_ok());
+    }
+
+    #[test]
+    fn a_request_sent_again_is_the_same_request() {
+        assert_eq!(request(3, 17), request(3, 17));
+        assert!(record::verify(&request(3, 17)).is_ok());
+    }
+
+    #[test]
+    fn some_requests_are_large() {
+        let large = (0..2000).filter(|number| request(0, *number).len() > LARGE as usize).count();
+        assert!((1..60).contains(&large), "{large} of 2000");
+    }
+
+    #[test]
+    fn an_answer_of_another_connection_is_corruption() {
+        let scene = Scene::new(Transport::Tcp, 1).unwrap();
+        let window = Window::new(1);
+        let number = window.ask(|| false).unwrap();
+        let answer = |connection| Record { kind: Kind::Answer, connection, number, payload: ANSWER_PAYLOAD }.encode();
+        assert_eq!(take(&scene, &answer(2), &window, 1), None);
+        assert_eq!(scene.findings().corrupted, 1);
+        assert_eq!(take(&scene, &answer(1), &window, 1), Some(false));
+        assert_eq!(scene.findings().corrupted, 1);
+    }
+}

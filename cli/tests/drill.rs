@@ -1,0 +1,133 @@
+//! Short drills over each transport pass, and the drill notices servers that misbehave.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn drill(arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ha")).arg("drill").args(arguments.split_whitespace()).output().unwrap()
+}
+
+fn report(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {output:?}"))
+}
+
+/// The outcome over the only transport; `None` when this machine does not offer it.
+fn only(report: &Value) -> Option<&Value> {
+    let outcome = &report["transports"][0];
+    if let Some(reason) = outcome["skipped"].as_str() {
+        assert_eq!(outcome["transport"], "fuse", "only FUSE may be unavailable: {reason}");
+        eprintln!("skipped: {reason}");
+        return None;
+    }
+    Some(outcome)
+}
+
+/// Seeds, kills and connections are few, so that the whole file takes seconds.
+fn passes(transport: &str) {
+    let output = drill(&format!("--over {transport} --kills 12 --threads 2 --dups 2 --seed 7 --json"));
+    let report = report(&output);
+    let Some(outcome) = only(&report) else { return };
+    assert!(output.status.success(), "{report:#}");
+    assert_eq!(outcome["kills"], 12, "{report:#}");
+    assert!(outcome["recoveries"].as_u64() > Some(0), "{report:#}");
+    assert!(outcome["calls"].as_u64() > Some(0), "{report:#}");
+    for none in ["lost", "duplicated", "corrupted"] {
+        assert_eq!(outcome[none], 0, "{none}: {report:#}");
+    }
+}
+
+/// Under sabotage a drill has to fail, find what the server did, and say how to repeat it.
+fn notices(transport: &str, sabotage: &str, finding: &str) {
+    let output =
+        drill(&format!("--over {transport} --kills 4 --threads 1 --dups 2 --seed 7 --json --sabotage {sabotage}"));
+    let report = report(&output);
+    let Some(outcome) = only(&report) else { return };
+    assert_eq!(output.status.code(), Some(1), "{report:#}");
+    assert!(outcome[finding].as_u64() > Some(0), "{finding}: {report:#}");
+    let repeat = report["repeat"].as_str().unwrap();
+    assert!(repeat.starts_with(&format!("ha drill --over {transport} ")) && repeat.contains("--seed 7"), "{repeat}");
+}
+
+#[test]
+fn tcp_connections_survive_their_server() {
+    passes("tcp");
+}
+
+#[test]
+fn unix_connections_survive_their_server() {
+    passes("unix");
+}
+
+#[test]
+fn fifos_survive_their_server() {
+    passes("fifo");
+}
+
+#[test]
+fn files_survive_their_server() {
+    passes("fuse");
+}
+
+#[test]
+fn a_wrong_byte_in_an_answer_is_found() {
+    notices("tcp", "corrupt", "corrupted");
+}
+
+#[test]
+fn an_answer_that_never_comes_is_found() {
+    notices("unix", "lose", "lost");
+}
+
+#[test]
+fn an_answer_that_comes_twice_is_found() {
+    notices("tcp", "duplicate", "duplicated");
+}
+
+#[test]
+fn answers_that_cannot_be_recognised_on_a_fifo_are_found() {
+    notices("fifo", "corrupt", "corrupted");
+}
+
+#[test]
+fn an_answer_that_comes_twice_on_a_fifo_is_found() {
+    notices("fifo", "duplicate", "duplicated");
+}
+
+#[test]
+fn wrong_bytes_in_a_file_are_found() {
+    notices("fuse", "corrupt", "corrupted");
+}
+
+#[test]
+fn a_record_missing_in_a_file_is_found() {
+    notices("fuse", "lose", "lost");
+}
+
+#[test]
+fn a_record_written_twice_to_a_file_is_found() {
+    notices("fuse", "duplicate", "duplicated");
+}
+
+#[test]
+fn threads_that_hang_are_named_and_the_drill_ends() {
+    // Once all outstanding requests are ones that are never answered, nothing moves any more.
+    let output = drill("--over unix --seconds 300 --threads 1 --seed 7 --json --sabotage lose --patience 1");
+    let report = report(&output);
+    assert_eq!(output.status.code(), Some(1), "{report:#}");
+    let hung = report["transports"][0]["hung"].to_string();
+    assert!(hung.contains("unix connection 0 reader: recv on number "), "{report:#}");
+    assert!(hung.contains("unix connection 0 writer: waiting for answers"), "{report:#}");
+}
+
+#[test]
+fn the_table_names_what_was_counted() {
+    let output = drill("--over unix,tcp --kills 3 --threads 1 --seed 7");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    for word in ["kills", "lost", "tcp", "unix", "Passed: 6 kills"] {
+        assert!(text.contains(word), "{word} is missing in:\n{text}");
+    }
+}

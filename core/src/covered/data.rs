@@ -1,0 +1,154 @@
+//! Reading, writing and seeking: at the description's own offset, at a given one, in one buffer or several.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
+use std::os::fd::BorrowedFd;
+
+use rustix::fs;
+
+use super::Covered;
+use crate::kernel::quiet_write;
+use crate::recover::Request;
+
+impl Covered {
+    /// Reads at `offset` without moving the description's own offset, as pread(2) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of pread(2); the original one when the connection could not be recovered.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let request = Request::read_at(buffer.len(), offset);
+        self.call(request, |fd| rustix::io::pread(fd, &mut *buffer, offset))
+    }
+
+    /// Writes at `offset` without moving the description's own offset, as pwrite(2) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of pwrite(2); the original one when the connection could not be recovered.
+    pub fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
+        let request = Request::write(buffer.len());
+        self.call(request, |fd| rustix::io::pwrite(fd, buffer, offset))
+    }
+
+    /// Makes what was written durable, data and metadata, as fsync(2) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of fsync(2). When the server has died, the connection is recovered and the error is returned *all the
+    /// same*: what was written before may be lost, and a success would say that it is durable. Write it again, then
+    /// sync again.
+    pub fn sync_all(&self) -> io::Result<()> {
+        self.call(Request::SYNC, |fd| fs::fsync(fd).map(|()| 0)).map(drop)
+    }
+
+    /// Makes what was written durable, data only, as fdatasync(2) does. See [`sync_all`](Self::sync_all).
+    ///
+    /// # Errors
+    ///
+    /// As [`sync_all`](Self::sync_all).
+    pub fn sync_data(&self) -> io::Result<()> {
+        self.call(Request::SYNC, |fd| fs::fdatasync(fd).map(|()| 0)).map(drop)
+    }
+
+    /// Sets the file's length in bytes, as ftruncate(2) does.
+    ///
+    /// # Errors
+    ///
+    /// Those of ftruncate(2); the original one when the connection could not be recovered.
+    pub fn set_len(&self, length: u64) -> io::Result<()> {
+        self.call(Request::CONTROL, |fd| fs::ftruncate(fd, length).map(|()| 0))?;
+        self.connection.forget_size_above(length);
+        Ok(())
+    }
+
+    /// The description's status, as fstat(2) tells it.
+    ///
+    /// # Errors
+    ///
+    /// Those of fstat(2); the original one when the connection could not be recovered.
+    pub fn stat(&self) -> io::Result<fs::Stat> {
+        let mut stat = None;
+        self.call(Request::CONTROL, |fd| {
+            stat = Some(fs::fstat(fd)?);
+            Ok(0)
+        })?;
+        stat.ok_or_else(|| io::ErrorKind::Other.into())
+    }
+}
+
+impl Read for &Covered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let request = Request::read(buffer.len());
+        self.call(request, |fd| rustix::io::read(fd, &mut *buffer))
+    }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let request = Request::read(buffers.iter().map(|buffer| buffer.len()).sum());
+        self.call(request, |fd| rustix::io::readv(fd, buffers))
+    }
+}
+
+impl Write for &Covered {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let kind = self.connection.kind;
+        self.call(Request::write(buffer.len()), |fd| quiet_write::write(fd, kind, buffer))
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let kind = self.connection.kind;
+        let request = Request::write(buffers.iter().map(|buffer| buffer.len()).sum());
+        self.call(request, |fd| quiet_write::write_vectored(fd, kind, buffers))
+    }
+
+    /// Nothing is buffered here: always succeeds.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for &Covered {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        let position = match position {
+            SeekFrom::Start(offset) => fs::SeekFrom::Start(offset),
+            SeekFrom::End(offset) => fs::SeekFrom::End(offset),
+            SeekFrom::Current(offset) => fs::SeekFrom::Current(offset),
+        };
+        let mut reached = 0;
+        let seek = |fd: BorrowedFd<'_>| {
+            reached = fs::seek(fd, position)?;
+            Ok(0)
+        };
+        self.call(Request::CONTROL, seek)?;
+        Ok(reached)
+    }
+}
+
+impl Read for Covered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buffer)
+    }
+
+    fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&*self).read_vectored(buffers)
+    }
+}
+
+impl Write for Covered {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        (&*self).write(buffer)
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self).write_vectored(buffers)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Covered {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        (&*self).seek(position)
+    }
+}

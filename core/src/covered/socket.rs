@@ -1,0 +1,57 @@
+//! Calls that only sockets have.
+
+use std::io;
+use std::net::Shutdown;
+
+use rustix::net::{self, RecvFlags, SendFlags};
+
+use super::Covered;
+use crate::recover::Request;
+
+impl Covered {
+    /// Sends bytes, as send(2) does; never raises SIGPIPE.
+    ///
+    /// On a stream socket a call that the peer's death has cut short counts as failed, and is issued again whole on the
+    /// new connection. So what one call sends goes through one connection: a record written with one call is never torn.
+    ///
+    /// # Errors
+    ///
+    /// Those of send(2); the original one when the connection could not be recovered.
+    pub fn send(&self, buffer: &[u8], flags: SendFlags) -> io::Result<usize> {
+        let flags = flags | SendFlags::NOSIGNAL;
+        self.call(Request::write(buffer.len()), |fd| net::send(fd, buffer, flags))
+    }
+
+    /// Receives bytes, as recv(2) does.
+    ///
+    /// With [`RecvFlags::WAITALL`] a call that the peer's death has cut short counts as failed, and is issued again
+    /// whole on the new connection. So what one call receives came through one connection: a record read with one call
+    /// is never pieced together of two. (As ever, a signal handler can cut such a call short.)
+    ///
+    /// # Errors
+    ///
+    /// Those of recv(2); the original one when the connection could not be recovered.
+    pub fn recv(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+        let whole = flags.contains(RecvFlags::WAITALL) && !flags.contains(RecvFlags::DONTWAIT);
+        let request = if whole { Request::read_whole(buffer.len()) } else { Request::read(buffer.len()) };
+        self.call(request, |fd| net::recv(fd, &mut *buffer, flags).map(|(received, _)| received))
+    }
+
+    /// Shuts down one direction or both, as shutdown(2) does.
+    ///
+    /// What follows from it is not taken for a death: a broken pipe after the writing was shut down, an end of file
+    /// after either. A recovery that comes later brings a connection with both directions open.
+    ///
+    /// # Errors
+    ///
+    /// Those of shutdown(2). The call itself never recovers.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.note_shutdown(how);
+        let how = match how {
+            Shutdown::Read => net::Shutdown::Read,
+            Shutdown::Write => net::Shutdown::Write,
+            Shutdown::Both => net::Shutdown::Both,
+        };
+        Ok(net::shutdown(self, how)?)
+    }
+}

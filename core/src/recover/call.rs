@@ -1,0 +1,326 @@
+//! The covered call: issue it, and if that shows a dead connection, recover and issue it again.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use rustix::io::{self, Errno};
+use rustix::net::sockopt;
+
+use super::death::{self, Diagnosis};
+use super::descriptor::descriptor;
+use super::episode::{self, Ended, Failed};
+use super::fork;
+use super::outcome::{self, Outcome};
+use super::request::{Operation, Request};
+use super::step::{Step, reached};
+use super::waiting;
+use crate::connection::{Admission, Connection};
+use crate::kernel::pin;
+use crate::sync::Arc;
+use crate::sync::clock::Moment;
+use crate::sync::thread::ThreadId;
+use crate::table::{Epoch, Identity, Kind, Table, Word};
+
+/// Issues a call on `number` through `issue`, which is given the number to use and may be called several times.
+///
+/// A call that succeeds costs one load of the word and two predictable branches. The word is captured *before* the
+/// call: on failure it tells which connection, generation and episode the failing call used.
+#[inline]
+pub(crate) fn call(
+    table: &Table<Connection>,
+    number: RawFd,
+    request: Request,
+    mut issue: impl FnMut(RawFd) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let word = table.word(number);
+    if word.is_quiet() {
+        let result = issue(number);
+        if !word.is_covered() || request.is_met_by(&result) {
+            return result;
+        }
+        return after_the_call(table, number, request, word, result, &mut issue);
+    }
+    before_the_call(table, number, request, word, &mut issue)
+}
+
+type Issue<'a> = &'a mut dyn FnMut(RawFd) -> io::Result<usize>;
+
+/// The call has returned something that may show a death.
+#[cold]
+fn after_the_call(
+    table: &Table<Connection>,
+    number: RawFd,
+    request: Request,
+    word: Word,
+    result: io::Result<usize>,
+    issue: Issue<'_>,
+) -> io::Result<usize> {
+    if result == Err(Errno::INTR) || fork::is_another_process() {
+        return result;
+    }
+    match Troubled::find(table, number, request, word, issue) {
+        // Our own calls inside a recovery function act on the dead description and never open another episode.
+        Some(call) if !call.is_ours_to_end() => call.resolve(word.epoch(), result),
+        _ => result,
+    }
+}
+
+/// An episode is open, or this number is being transplanted: wait first, then issue.
+#[cold]
+fn before_the_call(
+    table: &Table<Connection>,
+    number: RawFd,
+    request: Request,
+    word: Word,
+    issue: Issue<'_>,
+) -> io::Result<usize> {
+    if fork::is_another_process() {
+        return issue(number);
+    }
+    match Troubled::find(table, number, request, word, issue) {
+        Some(call) if !call.is_ours_to_end() => call.issue_after_the_verdict(word.epoch()),
+        Some(call) => (call.issue)(number),
+        None => Err(Errno::BADF),
+    }
+}
+
+/// A call that has left the success path.
+struct Troubled<'a> {
+    table: &'a Table<Connection>,
+    number: RawFd,
+    identity: Identity,
+    connection: Arc<Connection>,
+    request: Request,
+    issue: Issue<'a>,
+}
+
+/// What has become of the connection that a result came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Judged {
+    /// It lives: the result stands.
+    Alive,
+    /// It died and is back: issue the call again.
+    Recovered,
+    /// It died and stays dead: the original result stands.
+    GivenUp,
+    Interrupted,
+}
+
+/// Where a call is issued again: a description that cannot be closed meanwhile, and the epoch it belongs to.
+struct Place {
+    pin: Option<OwnedFd>,
+    number: RawFd,
+    epoch: Epoch,
+    /// Whether no episode was open.
+    is_settled: bool,
+}
+
+impl Place {
+    fn number(&self) -> RawFd {
+        self.pin.as_ref().map_or(self.number, AsRawFd::as_raw_fd)
+    }
+}
+
+/// Why a call cannot be issued again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NoPlace {
+    /// The number is not a member of this connection any more.
+    NotOurs,
+    GivenUp,
+    Interrupted,
+}
+
+impl<'a> Troubled<'a> {
+    fn find(
+        table: &'a Table<Connection>,
+        number: RawFd,
+        request: Request,
+        word: Word,
+        issue: Issue<'a>,
+    ) -> Option<Self> {
+        let identity = word.identity()?;
+        let connection = table.entry(number, identity)?;
+        Some(Self { table, number, identity, connection, request, issue })
+    }
+
+    /// Whether this very thread is recovering the connection.
+    fn is_ours_to_end(&self) -> bool {
+        self.connection.gate.is_held_by(ThreadId::current())
+    }
+
+    /// Recovers and issues again until the result is one of a living connection, or nobody can help.
+    fn resolve(mut self, mut captured: Epoch, mut result: io::Result<usize>) -> io::Result<usize> {
+        let original = result;
+        let mut issued_again = false;
+        loop {
+            match self.judge(captured, &mut result) {
+                Judged::Alive => {
+                    if issued_again {
+                        self.note_through();
+                    }
+                    return result;
+                }
+                Judged::GivenUp => return self.give_up(original),
+                Judged::Interrupted => return Err(Errno::INTR),
+                Judged::Recovered => {}
+            }
+            if self.request.operation == Operation::Sync && death::is_writable(descriptor(self.number)) {
+                // Repaired, but what was written before may be lost: a success would say that it is durable.
+                return original;
+            }
+            reached(Step::Retrying(self.number));
+            let place = match self.find_place() {
+                Ok(place) => place,
+                Err(NoPlace::NotOurs) => return original,
+                Err(NoPlace::GivenUp) => return self.give_up(original),
+                Err(NoPlace::Interrupted) => return Err(Errno::INTR),
+            };
+            captured = place.epoch;
+            issued_again = true;
+            result = (self.issue)(place.number());
+            if self.request.is_met_by(&result) {
+                self.note_through();
+                return result;
+            }
+        }
+    }
+
+    /// Waits for the verdict of the episode that was open when the call began, then issues it for the first time.
+    ///
+    /// It takes that verdict: if the episode is given up, the call meets the dead connection and returns what it meets.
+    fn issue_after_the_verdict(mut self, began: Epoch) -> io::Result<usize> {
+        reached(Step::Retrying(self.number));
+        let place = match self.find_place() {
+            Err(NoPlace::GivenUp) => self.find_place_at_once(),
+            place => place,
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(NoPlace::Interrupted) => return Err(Errno::INTR),
+            Err(NoPlace::NotOurs | NoPlace::GivenUp) => return Err(Errno::BADF),
+        };
+        let result = (self.issue)(place.number());
+        let recovered = place.epoch.generation() != began.generation();
+        if !recovered || self.request.is_met_by(&result) {
+            return result;
+        }
+        self.resolve(place.epoch, result)
+    }
+
+    /// Finds out what has become of the connection since `captured`; opens an episode if nobody else has.
+    fn judge(&mut self, captured: Epoch, result: &mut io::Result<usize>) -> Judged {
+        loop {
+            let (epoch, claimed) = self.connection.gate.look();
+            if claimed {
+                match self.wait() {
+                    Ok(()) => continue,
+                    Err(judged) => return judged,
+                }
+            }
+            if epoch.generation() != captured.generation() {
+                return Judged::Recovered;
+            }
+            if epoch != captured {
+                return Judged::GivenUp;
+            }
+            if self.connection.limits.is_suspended() {
+                return Judged::Alive;
+            }
+            let Diagnosis::Dead(failure) = self.diagnose(result) else { return Judged::Alive };
+            match self.connection.gate.claim(captured, ThreadId::current()) {
+                Admission::Claimed => {
+                    return match episode::run(&Failed {
+                        table: self.table,
+                        connection: &self.connection,
+                        number: self.number,
+                        failure,
+                        interruptible: self.request.interruptible,
+                    }) {
+                        Ended::Recovered => Judged::Recovered,
+                        Ended::GivenUp => Judged::GivenUp,
+                        Ended::Interrupted => Judged::Interrupted,
+                    };
+                }
+                Admission::Occupied | Admission::Passed(_) => {}
+            }
+        }
+    }
+
+    fn diagnose(&mut self, result: &mut io::Result<usize>) -> Diagnosis {
+        match death::diagnose(&self.connection, self.number, &self.request, *result) {
+            Diagnosis::Doubtful => {
+                *result = (self.issue)(self.number);
+                death::confirm_end_of_data(&self.connection, self.number, &self.request, *result)
+            }
+            diagnosis => diagnosis,
+        }
+    }
+
+    fn wait(&self) -> Result<(), Judged> {
+        match waiting::for_verdict(self.table, &self.connection, self.patience(), self.request.interruptible) {
+            waiting::Verdict::Come => Ok(()),
+            waiting::Verdict::TimedOut | waiting::Verdict::Circular => Err(Judged::GivenUp),
+            waiting::Verdict::Interrupted => Err(Judged::Interrupted),
+        }
+    }
+
+    /// Until when this call may wait for somebody else's recovery: the policy's deadline, and what SO_RCVTIMEO or
+    /// SO_SNDTIMEO promise.
+    fn patience(&self) -> Option<Moment> {
+        let own = self.connection.kind.is_socket().then(|| self.socket_timeout()).flatten();
+        let longest = [own, self.connection.policy.deadline].into_iter().flatten().min();
+        longest.map(Moment::after)
+    }
+
+    fn socket_timeout(&self) -> Option<std::time::Duration> {
+        let which = match self.request.operation {
+            Operation::Read { .. } => sockopt::Timeout::Recv,
+            Operation::Write => sockopt::Timeout::Send,
+            Operation::Sync | Operation::Control => return None,
+        };
+        sockopt::socket_timeout(descriptor(self.number), which).ok().flatten()
+    }
+
+    /// Pins the description under our number once no episode is open, as long as the number is ours.
+    fn find_place(&self) -> Result<Place, NoPlace> {
+        loop {
+            let place = self.find_place_at_once()?;
+            if place.is_settled {
+                return Ok(place);
+            }
+            match self.wait() {
+                Ok(()) => {}
+                Err(Judged::Interrupted) => return Err(NoPlace::Interrupted),
+                Err(_) => return Err(NoPlace::GivenUp),
+            }
+        }
+    }
+
+    /// Pins the description under our number, whatever its state, as long as the number is ours.
+    ///
+    /// On files there is no pin: closing it would drop the process's POSIX locks on the file.
+    fn find_place_at_once(&self) -> Result<Place, NoPlace> {
+        loop {
+            let word = self.table.word(self.number);
+            if !word.belongs_to(self.identity) {
+                return Err(NoPlace::NotOurs);
+            }
+            let is_settled = !word.is_busy() && !word.is_moving();
+            let wanted = is_settled && self.connection.kind != Kind::File;
+            let pin = if wanted { pin(self.number).ok() } else { None };
+            if self.table.word(self.number) == word {
+                return Ok(Place { pin, number: self.number, epoch: word.epoch(), is_settled });
+            }
+        }
+    }
+
+    fn note_through(&self) {
+        self.connection.limits.went_through();
+        self.connection.history.note_retransmission();
+        outcome::note(self.identity, Outcome::Retransmitted);
+    }
+
+    fn give_up(&self, original: io::Result<usize>) -> io::Result<usize> {
+        outcome::note(self.identity, Outcome::GivenUp);
+        original
+    }
+}

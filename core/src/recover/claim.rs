@@ -1,0 +1,87 @@
+//! The claim: the duty to end an episode. Whoever is granted the gate has one; dropping it gives the episode up.
+
+use crate::connection::Connection;
+use crate::sync::Arc;
+use crate::sync::thread::ThreadId;
+use crate::table::{Epoch, Table};
+
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Claim<'a> {
+    table: &'a Table<Connection>,
+    connection: &'a Arc<Connection>,
+    ended: bool,
+}
+
+impl<'a> Claim<'a> {
+    /// Takes up the duty that [`Admission::Claimed`](crate::connection::Admission::Claimed) has laid on the caller,
+    /// and keeps every member's calls away from the dead description.
+    pub(super) fn take_up(table: &'a Table<Connection>, connection: &'a Arc<Connection>) -> Self {
+        let claim = Self { table, connection, ended: false };
+        for number in connection.numbers() {
+            if let Some(slot) = table.slot(number) {
+                slot.make_busy(connection.identity);
+            }
+        }
+        claim
+    }
+
+    /// The epoch in which the connection failed.
+    pub(super) fn epoch(&self) -> Epoch {
+        self.connection.gate.look().0
+    }
+
+    /// Ends the episode with the connection back.
+    pub(super) fn recovered(mut self) -> Epoch {
+        self.end_at(self.epoch().after_recovery())
+    }
+
+    /// Ends the episode with the connection dead.
+    pub(super) fn give_up(mut self) -> Epoch {
+        self.end_at(self.epoch().after_giving_up())
+    }
+
+    /// Leaves without a verdict: whoever fails next, or waits now, may claim this epoch again.
+    pub(super) fn abandon(mut self) -> Epoch {
+        self.end_at(self.epoch())
+    }
+
+    fn end_at(&mut self, epoch: Epoch) -> Epoch {
+        self.ended = true;
+        settle_all(self.table, self.connection, epoch);
+        super::step::reached(super::step::Step::Settled);
+        self.connection.gate.open_at(epoch);
+        epoch
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end_at(self.epoch().after_giving_up());
+        }
+    }
+}
+
+/// Words first, gate second: who passes the gate finds no member still BUSY.
+fn settle_all(table: &Table<Connection>, connection: &Connection, epoch: Epoch) {
+    for number in connection.numbers() {
+        if let Some(slot) = table.slot(number) {
+            slot.settle(connection.identity, epoch);
+        }
+    }
+}
+
+/// Ends the episode of a holder whose thread is gone (pthread_exit inside a recovery function, or a thread that a
+/// fork did not copy).
+pub(super) fn end_if_holder_is_gone(table: &Table<Connection>, connection: &Arc<Connection>) {
+    let Some(holder) = connection.gate.holder() else { return };
+    if holder.is_gone() && connection.gate.take_over(holder, ThreadId::current()) {
+        drop(Claim { table, connection, ended: false });
+    }
+}
+
+/// In a forked child: ends the episode of a holder that exists in the parent only.
+pub(super) fn end_for_missing_holder(table: &Table<Connection>, connection: &Arc<Connection>) {
+    drop(Claim { table, connection, ended: false });
+}

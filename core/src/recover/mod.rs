@@ -1,0 +1,34 @@
+//! The engine: from a failed call to its verdict.
+//!
+//! [`call`] is where every covered call passes. What it cannot wave through it judges ([`death`]), and if the
+//! connection is dead it either waits for somebody's verdict ([`waiting`]) or opens an [`episode`], whose result is put
+//! under every number by the [`transplant`].
+
+mod call;
+mod claim;
+mod death;
+mod descriptor;
+mod episode;
+mod fork;
+mod held;
+mod membership;
+mod outcome;
+mod request;
+mod step;
+mod transplant;
+mod waiting;
+
+pub(crate) use call::call;
+pub(crate) use membership::{Existing, attach, detach, duplicate};
+pub use outcome::Outcome;
+pub(crate) use outcome::take as take_outcome;
+pub(crate) use request::Request;
+
+use crate::connection::Connection;
+use crate::table::Table;
+
+/// The table of this process. There is one, because numbers are the process's.
+pub(crate) static TABLE: Table<Connection> = Table::new();
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! Numbers that come and go in the middle of an episode.
+
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::io::{Errno, FdFlags};
+
+use crate::covered::Covered;
+use crate::kernel::{borrow_number, replace, same_description};
+use crate::recover::step::{Step, at_every_step};
+use crate::recover::{Request, TABLE, call};
+use crate::testing::{Server, echo, swallow, until};
+
+fn write_raw(number: RawFd) -> rustix::io::Result<usize> {
+    call(&TABLE, number, Request::write(1), |number| {
+        rustix::net::send(borrow_number(number)?, b"x", rustix::net::SendFlags::NOSIGNAL)
+    })
+}
+
+/// Whether a step is of a kind, whatever number it names.
+type Kind = fn(Step) -> bool;
+
+const STEPS: [(&str, Kind); 7] = [
+    ("claimed", |step| step == Step::Claimed),
+    ("busy", |step| step == Step::Busy),
+    ("obtained", |step| step == Step::Obtained),
+    ("moving", |step| matches!(step, Step::Moving(_))),
+    ("moved", |step| matches!(step, Step::Moved(_))),
+    ("settled", |step| step == Step::Settled),
+    ("retrying", |step| matches!(step, Step::Retrying(_))),
+];
+
+/// Lets `covered` meet a dead server, and does `once` at the first step of this kind.
+fn recover_with(server: &Server, covered: &Covered, at: Kind, once: impl FnOnce() + 'static) {
+    server.die();
+    let once = RefCell::new(Some(once));
+    let hook = move |step| {
+        if at(step) {
+            if let Some(once) = once.take() {
+                once();
+            }
+        }
+    };
+    at_every_step(hook, || (&*covered).write_all(b"x").unwrap());
+}
+
+#[test]
+fn a_clone_closed_by_another_thread_at_any_step_is_left_alone() {
+    for (name, at) in STEPS {
+        let server = Server::that(echo);
+        let covered = server.covered();
+        let (clone, other) = (covered.try_clone().unwrap(), covered.try_clone().unwrap());
+        let closing = RefCell::new(None);
+        let closed = std::rc::Rc::new(closing);
+        let kept = std::rc::Rc::clone(&closed);
+        // While a number is moving, closing it waits for the verdict: so it must be another thread that closes.
+        recover_with(&server, &covered, at, move || {
+            *kept.borrow_mut() = Some(std::thread::spawn(move || drop(clone)));
+        });
+        closed.take().unwrap().join().unwrap();
+        assert_eq!(server.recoveries(), 1, "at {name}");
+        assert_eq!(same_description(other.as_raw_fd(), covered.as_raw_fd()), Some(true), "at {name}");
+        assert_eq!(covered.connection().numbers().len(), 2, "at {name}");
+        (&other).write_all(b"y").unwrap();
+    }
+}
+
+#[test]
+fn a_number_closed_and_reused_at_any_quiet_step_is_never_touched() {
+    for (name, at) in STEPS.into_iter().filter(|(name, _)| !matches!(*name, "moving" | "moved")) {
+        let server = Server::that(echo);
+        let covered = server.covered();
+        let number = high_clone(&covered);
+        let (stranger, mut peer) = UnixStream::pair().unwrap();
+        let kept = stranger.try_clone().unwrap();
+        recover_with(&server, &covered, at, move || {
+            let _ = super::super::detach(&TABLE, number);
+            replace_closed(number, stranger);
+        });
+        assert_eq!(same_description(number, kept.as_raw_fd()), Some(true), "at {name}");
+        drop(own(number));
+        drop(kept);
+        let mut bytes = Vec::new();
+        peer.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"", "at {name}: a byte went to a stranger");
+    }
+}
+
+/// Puts a stranger under a number that has just been closed. (Another test may be given the number first: then both
+/// fail loudly, as `replace` would overwrite it. Numbers are taken from high up to avoid that.)
+fn replace_closed(number: RawFd, stranger: UnixStream) {
+    use std::os::fd::AsFd;
+    replace(stranger.as_fd(), number, true).unwrap();
+}
+
+#[allow(unsafe_code)]
+fn own(number: RawFd) -> OwnedFd {
+    // SAFETY: the tests put the description there themselves.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// A clone with a number that no other test is given.
+fn high_clone(covered: &Covered) -> RawFd {
+    use std::sync::atomic::{AtomicI32, Ordering};
+    static NEXT: AtomicI32 = AtomicI32::new(600);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let source = covered.as_raw_fd();
+    let copy = || {
+        replace(borrow_number(source)?, number, true)?;
+        Ok(number)
+    };
+    super::super::duplicate(&TABLE, source, copy, |_| {}).unwrap()
+}
+
+#[test]
+fn a_call_whose_number_is_reused_while_it_waits_returns_its_own_error() {
+    let server = Server::that(echo);
+    let covered = server.covered();
+    let number = high_clone(&covered);
+    let (stranger, mut peer) = UnixStream::pair().unwrap();
+    let stranger = RefCell::new(Some(stranger));
+    server.die();
+    let reuse = move |step| {
+        if step == Step::Retrying(number) {
+            let Some(stranger) = stranger.take() else { return };
+            let _ = super::super::detach(&TABLE, number);
+            replace_closed(number, stranger);
+        }
+    };
+    let result = at_every_step(reuse, || write_raw(number));
+    assert_eq!(result, Err(Errno::PIPE));
+    drop(own(number));
+    let mut bytes = Vec::new();
+    peer.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, b"");
+    assert_eq!(server.recoveries(), 1, "the connection itself was recovered");
+}
+
+#[test]
+fn a_call_that_waits_on_a_number_that_is_closed_meanwhile_gets_ebadf() {
+    let server = Server::that(echo);
+    let covered = server.covered();
+    let number = high_clone(&covered);
+    server.die();
+    let waiter = RefCell::new(None);
+    let waiting = std::rc::Rc::new(waiter);
+    let kept = std::rc::Rc::clone(&waiting);
+    let hook = move |step| {
+        if step == Step::Busy {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                let tell = move |step| {
+                    if matches!(step, Step::Retrying(_)) {
+                        sender.send(()).unwrap();
+                    }
+                };
+                at_every_step(tell, || write_raw(number))
+            });
+            receiver.recv().unwrap();
+            let _ = super::super::detach(&TABLE, number);
+            drop(own(number));
+            *kept.borrow_mut() = Some(thread);
+        }
+    };
+    at_every_step(hook, || (&covered).write_all(b"x").unwrap());
+    assert_eq!(waiting.take().unwrap().join().unwrap(), Err(Errno::BADF));
+}
+
+#[test]
+fn a_clone_made_at_any_step_stands_for_the_new_description() {
+    for (name, at) in STEPS {
+        let server = Server::that(echo);
+        let covered = std::sync::Arc::new(server.covered());
+        let source = std::sync::Arc::clone(&covered);
+        let cloning = std::rc::Rc::new(RefCell::new(None));
+        let kept = std::rc::Rc::clone(&cloning);
+        recover_with(&server, &covered, at, move || {
+            *kept.borrow_mut() = Some(std::thread::spawn(move || source.try_clone().unwrap()));
+        });
+        let clone = cloning.take().unwrap().join().unwrap();
+        assert_eq!(same_description(clone.as_raw_fd(), covered.as_raw_fd()), Some(true), "at {name}");
+        server.die();
+        (&clone).write_all(b"y").unwrap();
+        assert_eq!(same_description(clone.as_raw_fd(), covered.as_raw_fd()), Some(true), "after {name}");
+        assert_eq!(server.recoveries(), 2);
+    }
+}
+
+#[test]
+fn close_on_exec_is_each_numbers_own_and_survives() {
+    let server = Server::that(echo);
+    let covered = server.covered();
+    let clone = covered.try_clone().unwrap();
+    rustix::io::fcntl_setfd(&clone, FdFlags::empty()).unwrap();
+    rustix::io::fcntl_setfd(&covered, FdFlags::CLOEXEC).unwrap();
+    rustix::fs::fcntl_setfl(&covered, rustix::fs::OFlags::NONBLOCK).unwrap();
+    server.die();
+    (&covered).write_all(b"x").unwrap();
+    assert_eq!(rustix::io::fcntl_getfd(&clone).unwrap(), FdFlags::empty());
+    assert_eq!(rustix::io::fcntl_getfd(&covered).unwrap(), FdFlags::CLOEXEC);
+    assert!(rustix::fs::fcntl_getfl(&clone).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
+}
+
+#[test]
+fn a_member_closed_behind_our_back_does_not_keep_the_others_from_recovery() {
+    let server = Server::that(echo);
+    let covered = server.covered();
+    let number = high_clone(&covered);
+    drop(own(number));
+    server.die();
+    (&covered).write_all(b"x").unwrap();
+    assert_eq!(same_description(number, covered.as_raw_fd()), Some(true), "the free number got the new description");
+    let _ = super::super::detach(&TABLE, number);
+    drop(own(number));
+}
+
+#[test]
+fn a_detached_descriptor_is_ordinary_and_its_clones_are_not() {
+    let server = Server::that(echo);
+    let covered = server.covered();
+    let clone = covered.try_clone().unwrap();
+    let ordinary = covered.detach();
+    server.die();
+    assert_eq!(rustix::net::send(&ordinary, b"x", rustix::net::SendFlags::NOSIGNAL), Err(Errno::PIPE));
+    (&clone).write_all(b"x").unwrap();
+    assert_eq!(same_description(ordinary.into_raw_fd(), clone.as_raw_fd()), Some(false));
+}
+
+#[test]
+fn threads_that_clone_close_and_fail_at_random_never_lose_the_connection() {
+    let server = Server::that(swallow);
+    let covered = server.covered();
+    let seed = 7;
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let covered = &covered;
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed + thread);
+                let mut clones = Vec::new();
+                for _ in 0..500 {
+                    match random.u8(0..4) {
+                        0 if clones.len() < 8 => clones.push(covered.try_clone().unwrap()),
+                        1 if !clones.is_empty() => drop(clones.swap_remove(random.usize(..clones.len()))),
+                        _ => (&*clones.last().unwrap_or(&covered.try_clone().unwrap())).write_all(b"x").unwrap(),
+                    }
+                }
+            });
+        }
+        for _ in 0..50 {
+            server.die();
+            std::thread::yield_now();
+        }
+    });
+    until("only the first number is left", || covered.connection().numbers().len() == 1);
+    assert_eq!(u64::from(server.recoveries()), covered.report().recoveries);
+    assert_eq!(covered.report().given_up, 0);
+}

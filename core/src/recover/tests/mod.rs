@@ -1,0 +1,9 @@
+//! The engine seen from outside: situations, not functions.
+
+mod bad_input;
+mod fork;
+mod given_up;
+mod members;
+mod records;
+mod signals;
+mod single_flight;
