@@ -65,7 +65,7 @@ mod testing;
 
 pub use connection::function::{Attempt, Failure, Recover, Recovered, RecoveryError};
 pub use connection::{Episode, Report, Verdict};
-pub use covered::{Builder, Covered, cover};
+pub use covered::{Builder, Covered, connections_to, cover};
 pub use error::{AttachError, NotAttached};
 pub use recover::Outcome;
 pub use recovery::{Reconnect, Reopen};

@@ -20,6 +20,9 @@ pub(crate) struct Episodes {
 struct Seen {
     generations: Vec<u32>,
     given_up: Vec<String>,
+    /// The incarnation of the server that the connection reached last; 0 when it cannot be known.
+    incarnation: u64,
+    reached_twice: Vec<u64>,
 }
 
 impl Episodes {
@@ -44,6 +47,17 @@ impl Episodes {
         }
     }
 
+    /// Notes that the connection has reached this incarnation of the server, at the beginning or by a recovery.
+    ///
+    /// A recovery is due when the server has died, so each has to reach a later one.
+    pub(crate) fn reached(&self, incarnation: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if incarnation <= seen.incarnation {
+            seen.reached_twice.push(incarnation);
+        }
+        seen.incarnation = incarnation;
+    }
+
     /// How many episodes there were, and how many of them recovered.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,6 +72,13 @@ impl Episodes {
         seen.generations.sort_unstable();
         let mut violations = seen.given_up.clone();
         violations.extend(flawed_generations(&seen.generations).map(|flaw| format!("{}: {flaw}", self.connection)));
+        if let Some(incarnation) = seen.reached_twice.first() {
+            let times = seen.reached_twice.len();
+            violations.push(format!(
+                "{}: {times} recoveries of a connection whose server was alive, the first to server {incarnation}",
+                self.connection
+            ));
+        }
         if seen.generations.len() as u64 > deaths {
             violations.push(format!(
                 "{}: {} recoveries, but only {deaths} deaths of the server",
@@ -92,6 +113,16 @@ mod tests {
     #[test]
     fn two_recoveries_for_one_generation_are_found() {
         assert_eq!(flawed_generations(&[1, 2, 2, 3]).as_deref(), Some("generation 2 was recovered twice"));
+    }
+
+    #[test]
+    fn a_recovery_that_reaches_the_same_server_again_is_found() {
+        let latency = Arc::new(Mutex::new(Histogram::new_with_bounds(1, 1000, 3).unwrap()));
+        let episodes = Episodes::of("tcp connection 0".to_owned(), latency);
+        [1, 2, 5].into_iter().for_each(|incarnation| episodes.reached(incarnation));
+        assert_eq!(episodes.violations(9), Vec::<String>::new());
+        episodes.reached(5);
+        assert!(episodes.violations(9)[0].ends_with("the first to server 5"));
     }
 
     #[test]

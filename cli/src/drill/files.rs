@@ -2,15 +2,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ha_core::{Covered, Outcome, Reopen, cover};
+use ha_core::{Attempt, Covered, Outcome, Recover, Recovered, RecoveryError, Reopen, Target, cover};
 
 use super::beat::{Beat, Step};
 use super::cleanup::Place;
 use super::course::{CourseError, Line};
+use super::episodes::Episodes;
 use super::journal::{Journal, journal_record};
 use super::options::Options;
 use super::scene::Scene;
@@ -49,8 +50,11 @@ fn connect(scene: &Arc<Scene>, options: &Options, place: &Place, index: u32) -> 
     let name = format!("fuse connection {index}");
     let covered = |file: File, what: &str| -> Result<Arc<Vec<Covered>>, CourseError> {
         let episodes = scene.episodes_of(format!("{name} {what}"));
-        let first =
-            cover(file).recovered_by(Reopen::recorded()).on_verdict(move |episode| episodes.note(episode)).attach()?;
+        episodes.reached(server_behind(file.as_fd())?);
+        let first = cover(file)
+            .recovered_by(Witnessed { reopen: Reopen::recorded(), witness: Arc::clone(&episodes) })
+            .on_verdict(move |episode| episodes.note(episode))
+            .attach()?;
         Ok(Arc::new(with_dups(first, options.dups)?))
     };
     let mount = place.mountpoint();
@@ -83,6 +87,35 @@ fn connect(scene: &Arc<Scene>, options: &Options, place: &Place, index: u32) -> 
         }
     };
     Ok(Line { threads: vec![sequential, positioned, appender, strangers], settle: Box::new(settle) })
+}
+
+/// Reopens a file, and notes which server it has reached.
+struct Witnessed {
+    reopen: Reopen,
+    witness: Arc<Episodes>,
+}
+
+impl Recover for Witnessed {
+    fn recover(&self, attempt: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
+        let recovered = self.reopen.recover(attempt)?;
+        if let Recovered::Staged(file) = &recovered {
+            self.witness.reached(server_behind(file.as_fd())?);
+        }
+        Ok(recovered)
+    }
+
+    fn target(&self) -> Option<Target> {
+        self.reopen.target()
+    }
+
+    fn attached(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        self.reopen.attached(descriptor)
+    }
+}
+
+/// The incarnation of the server that serves this file: each gives itself away by the time of the last access.
+fn server_behind(file: BorrowedFd<'_>) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(file)?.st_atime as u64)
 }
 
 /// Reads the whole file from beginning to end, again and again, by a description that another thread uses as well.

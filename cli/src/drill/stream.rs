@@ -75,14 +75,17 @@ fn connect(scene: &Arc<Scene>, options: &Options, at: &str, index: u32) -> Resul
         }
         _ => (UnixStream::connect(at)?.into(), Reconnect::to_unix(PathBuf::from(at))),
     };
-    await_greeting(descriptor.as_fd())?;
+    let first_server = await_greeting(descriptor.as_fd())?;
     let window = Arc::new(Window::new(WINDOW));
     let episodes = scene.episodes_of(name.clone());
-    let again = Arc::clone(&window);
+    episodes.reached(first_server);
+    let (again, witness) = (Arc::clone(&window), Arc::clone(&episodes));
     let first = cover(descriptor)
         .recovered_by(reconnect.then(move |stream, _| {
-            await_greeting(stream)?;
-            send_again(stream, index, &again)
+            let server = await_greeting(stream)?;
+            send_again(stream, index, &again)?;
+            witness.reached(server);
+            Ok(())
         }))
         .on_verdict(move |episode| episodes.note(episode))
         .attach()?;
@@ -110,11 +113,11 @@ pub(crate) fn with_dups(first: Covered, count: u32) -> io::Result<Vec<Covered>> 
     Ok(numbers)
 }
 
-/// Waits until the server introduces itself.
+/// Waits until the server introduces itself, and returns its incarnation.
 ///
 /// The kernel closes the descriptors of a killed process in whatever order it likes, and until it has come to the
 /// listening socket it goes on to accept connections in the dead server's name. Only a greeting comes from a living one.
-fn await_greeting(stream: BorrowedFd<'_>) -> io::Result<()> {
+fn await_greeting(stream: BorrowedFd<'_>) -> io::Result<u64> {
     let mut bytes = vec![0; record::HEADER + ANSWER_PAYLOAD as usize];
     let mut rest = bytes.as_mut_slice();
     while !rest.is_empty() {
@@ -127,7 +130,7 @@ fn await_greeting(stream: BorrowedFd<'_>) -> io::Result<()> {
         }
     }
     match record::verify(&bytes) {
-        Ok(hello) if hello.kind == Kind::Hello => Ok(()),
+        Ok(hello) if hello.kind == Kind::Hello => Ok(hello.number),
         other => Err(io::Error::new(io::ErrorKind::InvalidData, format!("instead of a greeting: {other:?}"))),
     }
 }

@@ -43,8 +43,12 @@ pub(super) fn serve(options: &Options) -> io::Result<()> {
     let mut config = Config::default();
     config.mount_options = vec![MountOption::FSName("ha-drill".to_owned()), MountOption::NoDev, MountOption::NoSuid];
     config.n_threads = Some(3);
-    let files =
-        Files { store, connections: u64::from(options.connections), mischief: Mutex::new(Mischief::new(options, 0)) };
+    let files = Files {
+        store,
+        connections: u64::from(options.connections),
+        incarnation: options.incarnation,
+        mischief: Mutex::new(Mischief::new(options, 0)),
+    };
     let session = Session::new(files, &options.at, &config).map_err(|error| refused("cannot mount", error))?;
     ready()?;
     session.run()
@@ -66,6 +70,7 @@ fn unmount_on_signal(mountpoint: PathBuf) -> io::Result<()> {
 struct Files {
     store: PathBuf,
     connections: u64,
+    incarnation: u64,
     mischief: Mutex<Mischief>,
 }
 
@@ -97,7 +102,8 @@ impl Files {
             ino,
             size,
             blocks: size.div_ceil(512),
-            atime: UNIX_EPOCH,
+            // The time of the last access tells which server answers: so many seconds after the beginning of time.
+            atime: UNIX_EPOCH + Duration::from_secs(self.incarnation),
             mtime: UNIX_EPOCH,
             ctime: UNIX_EPOCH,
             crtime: UNIX_EPOCH,

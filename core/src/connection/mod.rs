@@ -16,7 +16,7 @@ use crate::sync::{Arc, AtomicU8, AtomicU64, Ordering};
 use crate::table::{Epoch, Identity, Kind, Target, Word};
 use function::Recover;
 
-pub(crate) use change::{Change, Stillness, change, stillness};
+pub(crate) use change::{Stillness, change, stillness};
 pub(crate) use gate::{Admission, Gate, Waited};
 pub(crate) use history::History;
 pub use history::{Episode, Report, Verdict};

@@ -1,9 +1,11 @@
 //! The policy: what a connection's user has decided about its recovery, once and for all.
 
 use std::fmt;
+use std::os::fd::RawFd;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use smallvec::SmallVec;
 
 use super::history::Episode;
 use crate::sync::Arc;
@@ -38,12 +40,14 @@ pub(crate) struct Policy {
 }
 
 /// How epoll instances that watch a member are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Watched {
     /// Nobody has to be found: the user says that there are none.
     Nowhere,
     /// Any epoll instance of this process may: /proc/self/fd is searched in each staged transplant.
     Everywhere,
+    /// These may.
+    By(SmallVec<[RawFd; 2]>),
 }
 
 impl Policy {

@@ -21,7 +21,7 @@ use crate::sync::Arc;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let server = ["db1.example:7000", "db2.example:7000"];
-/// let stream = ha_core::cover(TcpStream::connect(&server[..1])?)
+/// let stream = ha_core::cover(TcpStream::connect(server[0])?)
 ///     .recovered_by(ha_core::Reconnect::to(server).saying("HELLO\n"))
 ///     .within(Duration::from_secs(20))
 ///     .attach()?;
@@ -125,7 +125,19 @@ impl Builder {
         self
     }
 
-    /// Says that no epoll instance watches this descriptor. Spares each recovery a search of /proc/self/fd.
+    /// Says which epoll instance watches this descriptor or its clones; may be said several times. Registrations follow
+    /// a recovery with their mask and data. Unless this or [`unwatched`](Self::unwatched) is said, each recovery that
+    /// replaces the description searches /proc/self/fd for epoll instances.
+    pub fn watched_by(mut self, epoll: &impl AsRawFd) -> Self {
+        let epoll = epoll.as_raw_fd();
+        match &mut self.policy.watched {
+            Watched::By(instances) => instances.push(epoll),
+            watched => *watched = Watched::By([epoll].into_iter().collect()),
+        }
+        self
+    }
+
+    /// Says that no epoll instance watches this descriptor.
     pub fn unwatched(mut self) -> Self {
         self.policy.watched = Watched::Nowhere;
         self

@@ -12,12 +12,20 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::connection::function::Recover;
 use crate::connection::{Connection, Report};
+use crate::error::AttachError;
 use crate::kernel::borrow_number;
-use crate::recover::{self, Outcome, Request, TABLE};
+use crate::recover::{self, Existing, Outcome, Request, TABLE};
 use crate::sync::Arc;
+use crate::table::Target;
 use adopted::adopt_number;
 
 pub use builder::{Builder, cover};
+
+/// What has happened to each connection that goes to this server, as [`Recover::target`] names it.
+#[must_use]
+pub fn connections_to(target: &Target) -> Vec<Report> {
+    TABLE.connections_to(target).iter().map(|connection| connection.report()).collect()
+}
 
 /// A descriptor that is recovered when the server behind it dies.
 ///
@@ -81,11 +89,17 @@ impl Covered {
     ///
     /// # Errors
     ///
-    /// What [`Recover::attached`] returns: the new function cannot recover this descriptor, and the old one stays.
-    pub fn recover_by(&self, recovery: impl Recover) -> io::Result<()> {
-        recovery.attached(self.as_fd())?;
-        self.connection.replace_function(Box::new(recovery));
+    /// [`AttachError::Refused`]: the new function cannot recover this descriptor, and the old one stays.
+    pub fn recover_by(&self, recovery: impl Recover) -> Result<(), AttachError> {
+        let policy = self.connection.policy.as_ref().clone();
+        recover::attach(&TABLE, self.number(), Box::new(recovery), policy, Existing::Replace)?;
         Ok(())
+    }
+
+    /// Starts the counts anew that [`Builder::at_most`] and [`Builder::at_most_in_a_row`] bound.
+    pub fn forgive(&self) {
+        self.connection.limits.reset_total();
+        self.connection.limits.reset_in_a_row();
     }
 
     /// Turns recovery off: from now on this descriptor and its clones return their errors as they come.

@@ -70,10 +70,10 @@ pub(crate) fn replace_without_waiting(fd: BorrowedFd<'_>, number: RawFd, cloexec
             Some(true) => return Ok(()),
             // A pause cut short by a signal only means another look.
             Some(false) => {
-                let _ = sleep(pause);
+                sleep(pause);
             }
             None => {
-                let _ = sleep(BLIND_PAUSE);
+                sleep(BLIND_PAUSE);
                 return if helper.is_finished() { helper.join().unwrap_or(Err(io::Errno::CANCELED)) } else { Ok(()) };
             }
         }

@@ -47,11 +47,18 @@ pub(crate) fn unread(fd: BorrowedFd<'_>) -> usize {
     rustix::io::ioctl_fionread(fd).ok().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
 }
 
-/// Whether the socket has a peer.
+/// Whether the socket has, or had, a peer.
 ///
-/// A TCP socket loses its peer when it is reset (measured): ask while the connection is alive.
+/// A TCP socket loses its peer when it is reset (measured), but not the count of its segments.
 pub(crate) fn was_connected(fd: BorrowedFd<'_>) -> bool {
-    matches!(rustix::net::getpeername(fd), Ok(Some(_)))
+    matches!(rustix::net::getpeername(fd), Ok(Some(_))) || has_sent_segments(fd)
+}
+
+fn has_sent_segments(fd: BorrowedFd<'_>) -> bool {
+    /// Where `tcpi_segs_out` and `tcpi_segs_in` stand in `struct tcp_info` (Linux 4.2, linux/include/uapi/linux/tcp.h).
+    const SEGMENTS: std::ops::Range<usize> = 136..144;
+    sockopt::bytes::<{ SEGMENTS.end }>(fd, libc::IPPROTO_TCP, libc::TCP_INFO)
+        .is_ok_and(|(info, length)| length >= SEGMENTS.end && info[SEGMENTS].iter().any(|byte| *byte != 0))
 }
 
 /// Ends a TCP connection so that the same description can be connected anew (`connect(AF_UNSPEC)`, connect(2)).

@@ -187,7 +187,7 @@ impl<'a> Troubled<'a> {
     /// Waits for the verdict of the episode that was open when the call began, then issues it for the first time.
     ///
     /// It takes that verdict: if the episode is given up, the call meets the dead connection and returns what it meets.
-    fn issue_after_the_verdict(mut self, began: Epoch) -> io::Result<usize> {
+    fn issue_after_the_verdict(self, began: Epoch) -> io::Result<usize> {
         reached(Step::Retrying(self.number));
         let place = match self.find_place() {
             Err(NoPlace::GivenUp) => self.find_place_at_once(),

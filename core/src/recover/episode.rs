@@ -114,8 +114,8 @@ fn put_in_place(failed: &Failed<'_>, tries: &Tries<'_>, repair: &Repair, claim: 
     let epoch = claim.epoch().after_recovery();
     let transplant = transplant::Transplant { table: failed.table, connection: failed.connection, epoch };
     match repair {
-        Repair::Staged(staged) => transplant.from_staged(staged.as_fd(), tries.old()),
-        Repair::InPlace => transplant.from_revived(tries.old()),
+        Repair::Staged(staged) => transplant.publish(staged.as_fd(), tries.old()),
+        Repair::InPlace => transplant.spread(tries.old()),
     }
 }
 
@@ -243,10 +243,10 @@ impl<'a> Tries<'a> {
         if connection.kind != Kind::File {
             return 0;
         }
-        if is_writable(self.old()) {
-            if let Some(offset) = file_offset(self.representative) {
-                connection.note_size(offset);
-            }
+        if is_writable(self.old())
+            && let Some(offset) = file_offset(self.representative)
+        {
+            connection.note_size(offset);
         }
         if let Ok(stat) = rustix::fs::fstat(self.old()) {
             connection.note_size(size(&stat));
@@ -266,8 +266,11 @@ impl<'a> Tries<'a> {
         }
     }
 
+    /// The function says that the old description is back. A server that has answered and gone again meanwhile has
+    /// left something to read, and that is for the caller to find.
     fn check_revived(&self) -> Result<Repair, Hopeless> {
-        if looks_alive(self.old()) { Ok(Repair::InPlace) } else { Err(Hopeless::StillDead) }
+        let is_back = looks_alive(self.old()) || kernel::unread(self.old()) > 0;
+        if is_back { Ok(Repair::InPlace) } else { Err(Hopeless::StillDead) }
     }
 
     /// Pauses, but not beyond the deadline.

@@ -28,7 +28,7 @@ pub(super) struct Transplant<'a> {
 
 impl Transplant<'_> {
     /// Puts `staged` under every member; returns how many have it.
-    pub(super) fn from_staged(&self, staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> usize {
+    pub(super) fn publish(&self, staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> usize {
         let kind = self.connection.kind;
         if let Err(errno) = carry_status_flags(old, staged) {
             tracing::warn!(target: "ha", %errno, "the status flags of the old description are lost");
@@ -39,16 +39,16 @@ impl Transplant<'_> {
         }
         let slow_to_close = kind == Kind::File && is_writable(old) && kernel::is_remote_writable(old);
         let moved = self.each_member(|number| self.replace_member(staged, number, slow_to_close));
-        if let (Some(signal), false) = (self.connection.policy.kick, kind.is_socket()) {
-            if let Err(errno) = kernel::kick_threads(signal) {
-                tracing::warn!(target: "ha", signal, %errno, "threads on the old description cannot be moved");
-            }
+        if let (Some(signal), false) = (self.connection.policy.kick, kind.is_socket())
+            && let Err(errno) = kernel::kick_threads(signal)
+        {
+            tracing::warn!(target: "ha", signal, %errno, "threads on the old description cannot be moved");
         }
         moved
     }
 
     /// `old` lives again: members that stand for another description get a copy of it.
-    pub(super) fn from_revived(&self, old: BorrowedFd<'_>) -> usize {
+    pub(super) fn spread(&self, old: BorrowedFd<'_>) -> usize {
         self.each_member(|number| self.replace_member(old, number, false))
     }
 
@@ -108,9 +108,10 @@ impl Transplant<'_> {
     }
 
     fn watchers(&self, number: RawFd) -> SmallVec<[Registration; 2]> {
-        match self.connection.policy.watched {
+        match &self.connection.policy.watched {
             Watched::Nowhere => SmallVec::new(),
             Watched::Everywhere => registrations(number, EpollSearch::Everywhere),
+            Watched::By(instances) => registrations(number, EpollSearch::Noted(instances)),
         }
     }
 }

@@ -47,7 +47,10 @@ pub(super) fn revive(socket: BorrowedFd<'_>, address: &Address, limit: Option<Du
         return Revival::Impossible;
     }
     let error = match connect_within(socket, address, limit) {
-        Ok(()) if tcp_state(socket) == Some(TcpState::Established) => return Revival::Revived,
+        // Close wait: the server has answered already, and gone again. What it sent is there to be read.
+        Ok(()) if matches!(tcp_state(socket), Some(TcpState::Established | TcpState::CloseWait)) => {
+            return Revival::Revived;
+        }
         Ok(()) => return Revival::Unanswered(Errno::CONNRESET.into()),
         Err(error) => error,
     };

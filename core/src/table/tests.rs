@@ -55,7 +55,7 @@ fn connections_that_share_a_server_are_found_by_their_target() {
     table.note_target(target.clone(), &second);
     assert_eq!(table.connections_to(&target), [first.clone(), second.clone()]);
     table.forget_target(&target, &first);
-    assert_eq!(table.connections_to(&target), [second.clone()]);
+    assert_eq!(table.connections_to(&target), std::slice::from_ref(&second));
     drop(second);
     assert!(table.connections_to(&target).is_empty());
 }
@@ -77,6 +77,8 @@ fn operations() -> impl Strategy<Value = Operation> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn the_table_behaves_like_a_map(script in prop::collection::vec(operations(), 1..200)) {
         let table = Table::new();
@@ -102,9 +104,9 @@ proptest! {
                     prop_assert_eq!(found, model.get(&number).map(|_| number));
                 }
             }
-            let mut covered: Vec<_> = table.covered().map(|(number, _)| number).collect();
-            covered.sort_unstable();
-            prop_assert_eq!(covered, model.keys().copied().collect::<Vec<_>>());
         }
+        let mut covered: Vec<_> = table.covered().map(|(number, _)| number).collect();
+        covered.sort_unstable();
+        prop_assert_eq!(covered, model.keys().copied().collect::<Vec<_>>());
     }
 }

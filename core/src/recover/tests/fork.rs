@@ -42,7 +42,8 @@ fn self_contained() -> Covered {
             let (client, server) = std::os::unix::net::UnixStream::pair()?;
             // Twice: a child forked after this shares the description, and both read their answer from it.
             (&server).write_all(b"answeranswer")?;
-            std::mem::forget(server);
+            // Never closed: the other side must not end.
+            let _ = std::os::fd::IntoRawFd::into_raw_fd(server);
             Ok(client.into())
         })
         .attach()

@@ -37,10 +37,10 @@ fn recover_with(server: &Server, covered: &Covered, at: Kind, once: impl FnOnce(
     server.die();
     let once = RefCell::new(Some(once));
     let hook = move |step| {
-        if at(step) {
-            if let Some(once) = once.take() {
-                once();
-            }
+        if at(step)
+            && let Some(once) = once.take()
+        {
+            once();
         }
     };
     at_every_step(hook, || (&*covered).write_all(b"x").unwrap());
@@ -243,7 +243,7 @@ fn threads_that_clone_close_and_fail_at_random_never_lose_the_connection() {
                     match random.u8(0..4) {
                         0 if clones.len() < 8 => clones.push(covered.try_clone().unwrap()),
                         1 if !clones.is_empty() => drop(clones.swap_remove(random.usize(..clones.len()))),
-                        _ => (&*clones.last().unwrap_or(&covered.try_clone().unwrap())).write_all(b"x").unwrap(),
+                        _ => clones.last().unwrap_or(covered).try_clone().unwrap().write_all(b"x").unwrap(),
                     }
                 }
             });

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::sync::mpsc;
 
 use crate::covered::cover;
-use crate::sync::thread::ThreadId;
+use crate::sync::thread::{ThreadId, process_id};
 use crate::testing::{Server, echo, is_asleep, pour, silence, until};
 
 extern "C" fn nothing(_: libc::c_int) {}
@@ -21,8 +21,9 @@ fn install(signal: libc::c_int, flags: libc::c_int) {
 }
 
 fn send(signal: libc::c_int, thread: u32) {
+    let process = process_id().cast_signed();
     // SAFETY: no memory is passed; the thread is one of ours.
-    assert_eq!(unsafe { libc::tgkill(libc::getpid(), thread.cast_signed(), signal) }, 0);
+    assert_eq!(unsafe { libc::tgkill(process, thread.cast_signed(), signal) }, 0);
 }
 
 /// A waiter at the gate gets `signal` while another thread recovers; returns what its read returned.

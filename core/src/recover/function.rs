@@ -1,1 +1,0 @@
-../connection/function.rs
