@@ -25,6 +25,18 @@ impl Recover for Never {
     }
 }
 
+/// A closure as a recovery function.
+pub(crate) struct Then<F>(pub(crate) F);
+
+impl<F> Recover for Then<F>
+where
+    F: Fn(&Attempt<'_>) -> Result<OwnedFd, RecoveryError> + Send + Sync + 'static,
+{
+    fn recover(&self, attempt: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
+        (self.0)(attempt).map(Recovered::Staged)
+    }
+}
+
 /// A connection that is in no table.
 pub(crate) fn connection_of(kind: Kind) -> Connection {
     Connection::new(birth(kind))

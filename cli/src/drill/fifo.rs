@@ -174,7 +174,8 @@ impl Client {
                 match frame {
                     Frame::Torn => torn += 1,
                     Frame::Whole(hello) if hello.kind == Kind::Hello => {
-                        if let Err(error) = ask_again(&self.requests, &self.window, self.connection) {
+                        let again = || ask_again(&self.requests, &self.window, self.connection);
+                        if let Err(error) = beat.call(Step::Write, self.requests[0].as_raw_fd(), again) {
                             return scene.fault(format!("asking again failed: {error}"));
                         }
                     }

@@ -7,3 +7,4 @@ mod members;
 mod records;
 mod signals;
 mod single_flight;
+mod torture;

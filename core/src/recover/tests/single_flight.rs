@@ -164,7 +164,7 @@ fn a_function_that_is_replaced_during_an_episode_ends_it_with_the_old_one() {
     let built = cover(server.connect())
         .recovered_with(move |attempt| {
             if let (Some(covered), Some(replacement)) = (inside.get(), replacement.lock().unwrap().take()) {
-                covered.recover_by(Then(replacement)).unwrap();
+                covered.recover_by(crate::testing::Then(replacement)).unwrap();
             }
             again(attempt)
         })
@@ -177,15 +177,4 @@ fn a_function_that_is_replaced_during_an_episode_ends_it_with_the_old_one() {
     server.die();
     (&*covered).write_all(b"x").unwrap();
     assert_eq!((server.recoveries(), other.recoveries()), (1, 1));
-}
-
-struct Then<F>(F);
-
-impl<F> crate::Recover for Then<F>
-where
-    F: Fn(&crate::Attempt<'_>) -> Result<std::os::fd::OwnedFd, crate::RecoveryError> + Send + Sync + 'static,
-{
-    fn recover(&self, attempt: &crate::Attempt<'_>) -> Result<crate::Recovered, crate::RecoveryError> {
-        (self.0)(attempt).map(Into::into)
-    }
 }
