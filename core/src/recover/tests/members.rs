@@ -189,6 +189,52 @@ fn a_clone_made_at_any_step_stands_for_the_new_description() {
 }
 
 #[test]
+fn a_number_reused_while_another_member_is_moved_is_left_alone() {
+    let server = Server::that(echo);
+    let covered = server.covered();
+    let number = high_clone(&covered);
+    let (stranger, mut peer) = UnixStream::pair().unwrap();
+    let first = covered.as_raw_fd();
+    recover_with(
+        &server,
+        &covered,
+        |step| matches!(step, Step::Moving(_)),
+        move || {
+            assert_ne!(first, number);
+            let _ = super::super::detach(&TABLE, number);
+            replace_closed(number, stranger);
+        },
+    );
+    rustix::net::send(borrow_number(number).unwrap(), b"still the stranger", rustix::net::SendFlags::NOSIGNAL).unwrap();
+    drop(own(number));
+    let mut bytes = String::new();
+    peer.read_to_string(&mut bytes).unwrap();
+    assert_eq!(bytes, "still the stranger");
+}
+
+#[test]
+fn a_copy_overtaken_by_a_whole_episode_is_made_again() {
+    let server = Server::that(echo);
+    let covered = server.covered();
+    let source = covered.as_raw_fd();
+    let mut copies = 0;
+    let copy = || {
+        let copied = rustix::io::fcntl_dupfd_cloexec(borrow_number(source)?, 3)?.into_raw_fd();
+        copies += 1;
+        if copies == 1 {
+            server.die();
+            (&covered).write_all(b"x").unwrap();
+        }
+        Ok(copied)
+    };
+    let number = super::super::duplicate(&TABLE, source, copy, |number| drop(own(number))).unwrap();
+    assert_eq!(copies, 2);
+    assert_eq!(same_description(number, source), Some(true));
+    let _ = super::super::detach(&TABLE, number);
+    drop(own(number));
+}
+
+#[test]
 fn close_on_exec_is_each_numbers_own_and_survives() {
     let server = Server::that(echo);
     let covered = server.covered();
