@@ -77,9 +77,10 @@ impl Covered {
 }
 
 impl Read for &Covered {
+    #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let request = Request::read(buffer.len());
-        self.call(request, |fd| rustix::io::read(fd, &mut *buffer))
+        self.call(request, move |fd| rustix::io::read(fd, &mut *buffer))
     }
 
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -89,15 +90,16 @@ impl Read for &Covered {
 }
 
 impl Write for &Covered {
+    #[inline]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let kind = self.connection.kind;
-        self.call(Request::write(buffer.len()), |fd| quiet_write::write(fd, kind, buffer))
+        let kind = self.kind;
+        self.call(Request::write(buffer.len()), move |fd| quiet_write::write(fd, kind, buffer))
     }
 
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let kind = self.connection.kind;
+        let kind = self.kind;
         let request = Request::write(buffers.iter().map(|buffer| buffer.len()).sum());
-        self.call(request, |fd| quiet_write::write_vectored(fd, kind, buffers))
+        self.call(request, move |fd| quiet_write::write_vectored(fd, kind, buffers))
     }
 
     /// Nothing is buffered here: always succeeds.
@@ -124,6 +126,7 @@ impl Seek for &Covered {
 }
 
 impl Read for Covered {
+    #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         (&*self).read(buffer)
     }
@@ -134,6 +137,7 @@ impl Read for Covered {
 }
 
 impl Write for Covered {
+    #[inline]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         (&*self).write(buffer)
     }

@@ -16,7 +16,7 @@ use crate::error::AttachError;
 use crate::kernel::borrow_number;
 use crate::recover::{self, Existing, Outcome, Request, TABLE};
 use crate::sync::Arc;
-use crate::table::Target;
+use crate::table::{Kind, Target};
 use adopted::adopt_number;
 
 pub use builder::{Builder, cover};
@@ -51,9 +51,12 @@ pub struct Covered {
     /// None only while it is dropped or taken apart.
     descriptor: Option<OwnedFd>,
     connection: Arc<Connection>,
+    /// The connection's, here because every write asks for it.
+    kind: Kind,
 }
 
 impl Covered {
+    #[inline]
     fn number(&self) -> RawFd {
         self.descriptor.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
@@ -66,7 +69,7 @@ impl Covered {
         mut issue: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
     ) -> io::Result<usize> {
         let issue = |number| issue(borrow_number(number)?);
-        Ok(recover::call(&TABLE, self.number(), request, issue)?)
+        recover::call(&TABLE, self.number(), request, issue).into()
     }
 
     /// Makes another descriptor for the same connection, as `dup` does; both share one recovery.
@@ -81,7 +84,7 @@ impl Covered {
         let source = self.number();
         let copy = || Ok(rustix::io::fcntl_dupfd_cloexec(borrow_number(source)?, 3)?.into_raw_fd());
         let number = recover::duplicate(&TABLE, source, copy, |number| drop(adopt_number(number)))?;
-        Ok(Self { descriptor: Some(adopt_number(number)), connection: Arc::clone(&self.connection) })
+        Ok(Self { descriptor: Some(adopt_number(number)), connection: Arc::clone(&self.connection), kind: self.kind })
     }
 
     /// Replaces the recovery function, for this descriptor and all its clones. An episode that is open ends with the

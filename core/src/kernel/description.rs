@@ -25,6 +25,7 @@ const KCMP_FILE: libc::c_int = 0;
 /// # Errors
 ///
 /// `EBADF` for a negative number. One that is not open is reported by the call it is used for.
+#[inline]
 pub(crate) fn borrow_number<'fd>(number: RawFd) -> io::Result<BorrowedFd<'fd>> {
     if number < 0 {
         return Err(Errno::BADF);

@@ -23,6 +23,7 @@ static KERNEL_LACKS_NOSIGNAL: AtomicBool = AtomicBool::new(false);
 /// # Errors
 ///
 /// Those of write(2).
+#[inline]
 pub(crate) fn write(fd: BorrowedFd<'_>, kind: Kind, bytes: &[u8]) -> io::Result<usize> {
     match kind {
         Kind::Stream | Kind::Socket => rustix::net::send(fd, bytes, SendFlags::NOSIGNAL),
@@ -46,6 +47,7 @@ pub(crate) fn write_vectored(fd: BorrowedFd<'_>, kind: Kind, parts: &[IoSlice<'_
     }
 }
 
+#[cold]
 fn write_to_pipe(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     // Relaxed: a hint; a thread that does not see it yet learns the same from the kernel.
     if !KERNEL_LACKS_NOSIGNAL.load(Ordering::Relaxed) {

@@ -10,7 +10,7 @@ use super::descriptor::descriptor;
 use super::episode::{self, Ended, Failed};
 use super::fork;
 use super::outcome::{self, Outcome};
-use super::request::{Operation, Request};
+use super::request::{InRegister, Operation, Request};
 use super::step::{Step, reached};
 use super::waiting;
 use crate::connection::{Admission, Connection};
@@ -30,11 +30,11 @@ pub(crate) fn call(
     number: RawFd,
     request: Request,
     mut issue: impl FnMut(RawFd) -> io::Result<usize>,
-) -> io::Result<usize> {
+) -> InRegister {
     let word = table.word(number);
     if word.is_quiet() {
-        let result = issue(number);
-        if !word.is_covered() || request.is_met_by(&result) {
+        let result = InRegister::from(issue(number));
+        if !word.is_covered() || request.is_met_by(result) {
             return result;
         }
         return after_the_call(table, number, request, word, result, &mut issue);
@@ -51,15 +51,15 @@ fn after_the_call(
     number: RawFd,
     request: Request,
     word: Word,
-    result: io::Result<usize>,
+    result: InRegister,
     issue: Issue<'_>,
-) -> io::Result<usize> {
-    if result == Err(Errno::INTR) || fork::is_another_process() {
+) -> InRegister {
+    if result.is(Errno::INTR) || fork::is_another_process() {
         return result;
     }
     match Troubled::find(table, number, request, word, issue) {
         // Our own calls inside a recovery function act on the dead description and never open another episode.
-        Some(call) if !call.is_ours_to_end() => call.resolve(word.epoch(), result),
+        Some(call) if !call.is_ours_to_end() => call.resolve(word.epoch(), result.into()).into(),
         _ => result,
     }
 }
@@ -72,14 +72,14 @@ fn before_the_call(
     request: Request,
     word: Word,
     issue: Issue<'_>,
-) -> io::Result<usize> {
+) -> InRegister {
     if fork::is_another_process() {
-        return issue(number);
+        return issue(number).into();
     }
     match Troubled::find(table, number, request, word, issue) {
-        Some(call) if !call.is_ours_to_end() => call.issue_after_the_verdict(word.epoch()),
-        Some(call) => (call.issue)(number),
-        None => Err(Errno::BADF),
+        Some(call) if !call.is_ours_to_end() => call.issue_after_the_verdict(word.epoch()).into(),
+        Some(call) => (call.issue)(number).into(),
+        None => Err(Errno::BADF).into(),
     }
 }
 
@@ -177,7 +177,7 @@ impl<'a> Troubled<'a> {
             captured = place.epoch;
             issued_again = true;
             result = (self.issue)(place.number());
-            if self.request.is_met_by(&result) {
+            if self.request.is_met_by(result.into()) {
                 self.note_through();
                 return result;
             }
@@ -200,7 +200,7 @@ impl<'a> Troubled<'a> {
         };
         let result = (self.issue)(place.number());
         let recovered = place.epoch.generation() != began.generation();
-        if !recovered || self.request.is_met_by(&result) {
+        if !recovered || self.request.is_met_by(result.into()) {
             return result;
         }
         self.resolve(place.epoch, result)

@@ -28,7 +28,7 @@ fn a_number_that_is_not_open_cannot_be_attached() {
 fn calls_and_detachments_of_absurd_numbers_are_plain_errors() {
     for number in [-1, RawFd::MIN, 0x4000_0000, RawFd::MAX] {
         assert!(detach(&TABLE, number).is_err());
-        assert_eq!(call(&TABLE, number, Request::read(1), |_| Err(Errno::BADF)), Err(Errno::BADF));
+        assert_eq!(call(&TABLE, number, Request::read(1), |_| Err(Errno::BADF)), Err(Errno::BADF).into());
     }
 }
 

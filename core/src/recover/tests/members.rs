@@ -17,6 +17,7 @@ fn write_raw(number: RawFd) -> rustix::io::Result<usize> {
     call(&TABLE, number, Request::write(1), |number| {
         rustix::net::send(borrow_number(number)?, b"x", rustix::net::SendFlags::NOSIGNAL)
     })
+    .into()
 }
 
 /// Whether a step is of a kind, whatever number it names.

@@ -13,7 +13,9 @@ use std::sync::{Mutex, MutexGuard};
 use rustix::net::SendFlags;
 
 use crate::connection::Policy;
+use crate::connection::function::RecoveryError;
 use crate::kernel::{borrow_number, replace};
+use crate::recover::request::InRegister;
 use crate::recover::step::at_every_step;
 use crate::recover::{Existing, Request, TABLE, attach, call, detach, duplicate};
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
@@ -115,7 +117,7 @@ fn own(number: RawFd) -> OwnedFd {
 
 /// Writes one byte on a member. The number's guard is given back as soon as the call has left the success path: from
 /// then on others may close and reuse the number, and the call must cope.
-fn write_on(number: RawFd, guard: MutexGuard<'static, Behind>) -> rustix::io::Result<usize> {
+fn write_on(number: RawFd, guard: MutexGuard<'static, Behind>) -> InRegister {
     let guard = Rc::new(std::cell::RefCell::new(Some(guard)));
     let held = Rc::clone(&guard);
     at_every_step(
@@ -142,7 +144,7 @@ fn no_byte_ever_reaches_a_strangers_connection() {
     replace(connect(&ours).as_fd(), anchor, true).unwrap();
     let again = crate::testing::Then({
         let ours = ours.clone();
-        move |_: &crate::Attempt<'_>| Ok(OwnedFd::from(UnixStream::connect(&ours)?))
+        move |_: &crate::Attempt<'_>| -> Result<OwnedFd, RecoveryError> { Ok(UnixStream::connect(&ours)?.into()) }
     });
     let connection = attach(&TABLE, anchor, Box::new(again), Policy::persistent(), Existing::Keep).unwrap();
     let join = |number: RawFd| {
