@@ -200,7 +200,11 @@ mod tests {
         }
 
         #[test]
-        fn one_damaged_bit_is_noticed(record in some_record(), position in any::<prop::sample::Index>(), bit in 0..8_u8) {
+        fn one_damaged_bit_is_noticed(
+            record in some_record(),
+            position in any::<prop::sample::Index>(),
+            bit in 0..8_u8,
+        ) {
             let mut bytes = record.encode();
             let at = position.index(bytes.len());
             bytes[at] ^= 1_u8 << bit;
@@ -214,7 +218,11 @@ mod tests {
         }
 
         #[test]
-        fn content_does_not_depend_on_where_reading_began(key in any::<u64>(), start in 0..200_usize, length in 0..200_usize) {
+        fn content_does_not_depend_on_where_reading_began(
+            key in any::<u64>(),
+            start in 0..200_usize,
+            length in 0..200_usize,
+        ) {
             let mut whole = [0; 400];
             fill(key, 0, &mut whole);
             prop_assert!(is_filled(key, start as u64, &whole[start..start + length]));

@@ -114,7 +114,7 @@ fn a_record_written_twice_to_a_file_is_found() {
 #[test]
 fn threads_that_hang_are_named_and_the_drill_ends() {
     // Once all outstanding requests are ones that are never answered, nothing moves any more.
-    let output = drill("--over unix --seconds 300 --threads 1 --seed 7 --json --sabotage lose --patience 1");
+    let output = drill("--over unix --seconds 300 --threads 1 --seed 7 --json --sabotage lose --patience 3");
     let report = report(&output);
     assert_eq!(output.status.code(), Some(1), "{report:#}");
     let hung = report["transports"][0]["hung"].to_string();

@@ -147,7 +147,9 @@ mod tests {
     proptest! {
         /// An honest server answers each transmission at most once, in whatever order: never a duplicate.
         #[test]
-        fn honest_servers_are_never_accused(steps in prop::collection::vec((0..3_u8, any::<prop::sample::Index>()), 0..200)) {
+        fn honest_servers_are_never_accused(
+            steps in prop::collection::vec((0..3_u8, any::<prop::sample::Index>()), 0..200),
+        ) {
             let mut ledger = Ledger::default();
             let mut on_the_wire = Vec::new();
             for (step, pick) in steps {

@@ -8,7 +8,7 @@ use super::killer::Limits;
 use super::options::Transport;
 use super::scene::Scene;
 
-/// How long a finished bar's line may be at most is decided by the terminal; this is the bar itself.
+/// One line per transport: its name, how far it is, and what has happened so far.
 const STYLE: &str = "{prefix:5} [{bar:30}] {msg}";
 
 /// All bars of a drill. Nothing is drawn when standard error is no terminal.

@@ -116,7 +116,7 @@ pub(crate) fn with_dups(first: Covered, count: u32) -> io::Result<Vec<Covered>> 
 /// Waits until the server introduces itself, and returns its incarnation.
 ///
 /// The kernel closes the descriptors of a killed process in whatever order it likes, and until it has come to the
-/// listening socket it goes on to accept connections in the dead server's name. Only a greeting comes from a living one.
+/// listening socket it goes on to accept connections in the dead server's name. Only a living one greets.
 fn await_greeting(stream: BorrowedFd<'_>) -> io::Result<u64> {
     let mut bytes = vec![0; record::HEADER + ANSWER_PAYLOAD as usize];
     let mut rest = bytes.as_mut_slice();

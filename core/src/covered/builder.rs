@@ -51,7 +51,7 @@ impl Builder {
 
     /// Names a closure as the recovery function: it returns the new descriptor.
     ///
-    /// An [`io::Error`] that it returns with `?` means "not yet, try again within the deadline"; to end the attempts
+    /// An [`io::Error`](std::io::Error) that it returns with `?` means "not yet, try again within the deadline"; to end the attempts
     /// it returns [`RecoveryError::Final`]. The rules of [`Recover`] hold.
     pub fn recovered_with<F>(self, recovery: F) -> Self
     where

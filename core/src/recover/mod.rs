@@ -1,6 +1,6 @@
 //! The engine: from a failed call to its verdict.
 //!
-//! [`call`] is where every covered call passes. What it cannot wave through it judges ([`death`]), and if the
+//! [`call()`] is where every covered call passes. What it cannot wave through it judges ([`death`]), and if the
 //! connection is dead it either waits for somebody's verdict ([`waiting`]) or opens an [`episode`], whose result is put
 //! under every number by the [`transplant`].
 

@@ -78,7 +78,7 @@ impl Drop for Announced {
 
 /// Follows the chain of holders from `connection` and tells whether it comes back to this thread.
 ///
-/// SeqCst fence [circle]: pairs with itself in another thread. Of two threads that are about to wait for each other,
+/// `SeqCst` fence, edge "circle": pairs with itself in another thread. Of two threads that are about to wait for each other,
 /// each has announced itself before its fence and reads the other's announcement after it. If our fence comes first,
 /// the other one sees our announcement; if theirs does, we see theirs. So at least one of them sees the circle.
 fn would_be_circular(connection: &Arc<Connection>) -> bool {

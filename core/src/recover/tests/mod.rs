@@ -7,4 +7,5 @@ mod members;
 mod records;
 mod signals;
 mod single_flight;
+mod told;
 mod torture;
