@@ -14,12 +14,15 @@ pub enum AttachError {
     NotOpen(RawFd),
     /// It has a recovery function already.
     #[error(
-        "descriptor {0} has a recovery function already: to replace it, say so (`replacing`, or HAREPLACERECOVERYFN in C)"
+        "descriptor {0} has a recovery function already: replace it with `Covered::recover_by` (flag HAREPLACERECOVERYFN in C)"
     )]
     AlreadyAttached(RawFd),
     /// It has none to be replaced.
     #[error("descriptor {0} has no recovery function to replace: attach without asking to replace")]
     NothingToReplace(RawFd),
+    /// This is a child made by vfork, raw clone or `_Fork`, and the table is its parent's.
+    #[error("this process shares its memory or its handlers with its parent: attach before vfork, or after exec")]
+    AnotherProcess,
     /// No recovery function was given.
     #[error("no recovery function was given: name one with `recovered_by` or `recovered_with`")]
     NoFunction,
@@ -38,6 +41,7 @@ impl AttachError {
         match self {
             Self::NotOpen(_) | Self::NothingToReplace(_) => Errno::BADF,
             Self::AlreadyAttached(_) => Errno::BUSY,
+            Self::AnotherProcess => Errno::PERM,
             Self::NoFunction => Errno::INVAL,
             Self::NoMemory => Errno::NOMEM,
             Self::Refused(error) => Errno::from_io_error(error).unwrap_or(Errno::INVAL),

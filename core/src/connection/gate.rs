@@ -102,15 +102,24 @@ impl Gate {
         ThreadId::from_raw(self.holder.load(Ordering::Relaxed))
     }
 
-    /// Opens the gate at `epoch`: the verdict, or the old epoch when the holder leaves without one.
-    pub(crate) fn open_at(&self, epoch: Epoch) {
-        self.holder.store(0, Ordering::Relaxed);
+    /// Opens the gate at `epoch`: the verdict, or the old epoch when the holder leaves without one. Only the holder can:
+    /// for anybody else, a holder whose gate was taken over included, this does nothing.
+    pub(crate) fn open_at(&self, epoch: Epoch, caller: ThreadId) {
+        let signed_off = self.holder.compare_exchange(caller.as_raw(), 0, Ordering::Relaxed, Ordering::Relaxed);
+        if signed_off.is_err() {
+            return;
+        }
         // Release [verdict]: pairs with Acquire [verdict] in `look`, `claim` and `wait`. It also keeps the store
         // above from being seen after the next holder's.
         let before = self.state.swap(epoch.bits() << EPOCH_SHIFT, Ordering::Release);
         if before & WAITERS != 0 {
             futex::wake_all(&self.state);
         }
+    }
+
+    /// In a forked child, where no other thread exists: makes `caller` the holder, whoever it was.
+    pub(crate) fn seize(&self, caller: ThreadId) {
+        self.holder.store(caller.as_raw(), Ordering::Relaxed);
     }
 
     /// Takes the gate over from a holder that has ended without opening it. False: somebody else did, or it opened.
@@ -181,7 +190,7 @@ mod tests {
     fn a_call_that_comes_after_the_verdict_learns_it_without_sleeping() {
         let gate = Gate::new();
         assert_eq!(gate.claim(start(), me()), Admission::Claimed);
-        gate.open_at(start().after_recovery());
+        gate.open_at(start().after_recovery(), me());
         assert_eq!(gate.claim(start(), me()), Admission::Passed(start().after_recovery()));
         assert_eq!(gate.wait(None), Waited::Open);
     }
@@ -190,7 +199,7 @@ mod tests {
     fn a_holder_that_leaves_without_a_verdict_lets_the_next_one_in() {
         let gate = Gate::new();
         assert_eq!(gate.claim(start(), me()), Admission::Claimed);
-        gate.open_at(start());
+        gate.open_at(start(), me());
         assert_eq!(gate.claim(start(), me()), Admission::Claimed);
     }
 
@@ -203,10 +212,20 @@ mod tests {
             while gate.state.load(Ordering::Relaxed) & WAITERS == 0 {
                 std::thread::yield_now();
             }
-            gate.open_at(start().after_giving_up());
+            gate.open_at(start().after_giving_up(), me());
             assert!(waiters.into_iter().all(|waiter| waiter.join().unwrap() == Waited::Open));
         });
         assert_eq!(gate.look(), (start().after_giving_up(), false));
+    }
+
+    #[test]
+    fn a_holder_whose_gate_was_taken_over_cannot_open_it() {
+        let gate = Gate::new();
+        assert_eq!(gate.claim(start(), me()), Admission::Claimed);
+        let other = std::thread::scope(|scope| scope.spawn(me).join().unwrap());
+        assert!(gate.take_over(me(), other));
+        gate.open_at(start().after_recovery(), me());
+        assert_eq!(gate.look(), (start(), true));
     }
 
     #[test]
@@ -232,7 +251,7 @@ mod tests {
         assert_eq!(gate.holder(), Some(gone));
         assert!(gate.take_over(gone, me()));
         assert!(!gate.take_over(gone, me()));
-        gate.open_at(start().after_giving_up());
+        gate.open_at(start().after_giving_up(), me());
         assert_eq!(gate.wait(None), Waited::Open);
     }
 }

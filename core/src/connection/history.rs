@@ -39,6 +39,8 @@ pub struct Episode {
     pub verdict: Verdict,
     /// Why the last attempt failed, when it did.
     pub error: Option<String>,
+    /// What else could not be done as it should: a number that could not be replaced, a flag that is lost.
+    pub troubles: Vec<String>,
 }
 
 /// What has happened to a connection since it was attached.
@@ -76,13 +78,13 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn note(&self, episode: Episode) {
+    pub(crate) fn note(&self, episode: &Episode) {
         self.episodes.fetch_add(1, Ordering::Relaxed);
         self.attempts.fetch_add(episode.attempts.into(), Ordering::Relaxed);
         if episode.verdict == Verdict::Recovered {
             self.recoveries.fetch_add(1, Ordering::Relaxed);
         }
-        self.last.store(Some(Arc::new(episode)));
+        self.last.store(Some(Arc::new(episode.clone())));
     }
 
     pub(crate) fn note_retransmission(&self) {

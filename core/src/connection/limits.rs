@@ -70,6 +70,14 @@ impl Limits {
         admitted
     }
 
+    /// Takes back what [`admit`](Self::admit) has counted: the episode ended without a verdict.
+    pub(crate) fn withdraw(&self) {
+        for count in [&self.episodes, &self.consecutive] {
+            // Saturating: the count may have been reset meanwhile.
+            let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+        }
+    }
+
     /// A call that was issued again has come back alive.
     pub(crate) fn went_through(&self) {
         if self.consecutive() != 0 {

@@ -33,10 +33,11 @@ impl Members {
         admitted
     }
 
-    /// Removes `number`; true when that was the last one.
-    pub(crate) fn leave(&self, _: &Change, number: RawFd) -> bool {
+    /// Removes `number` if `unlink`, called while nobody else can add or remove, says that it is out of the table.
+    pub(crate) fn leave_if(&self, _: &Change, number: RawFd, unlink: impl FnOnce() -> bool) {
         let mut numbers = self.0.lock();
-        numbers.retain(|member| *member != number);
-        numbers.is_empty()
+        if unlink() {
+            numbers.retain(|member| *member != number);
+        }
     }
 }

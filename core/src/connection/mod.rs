@@ -9,6 +9,7 @@ mod members;
 mod policy;
 
 use std::net::Shutdown;
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -22,7 +23,7 @@ pub(crate) use history::History;
 pub use history::{Episode, Report, Verdict};
 pub(crate) use limits::Limits;
 pub(crate) use members::{Members, Numbers};
-pub(crate) use policy::{ErrnoSet, Policy, Watched};
+pub(crate) use policy::{Policy, Watched};
 
 /// arc-swap publishes thin pointers; a trait object's is wide, hence this box.
 pub(crate) struct Function(pub(crate) Box<dyn Recover>);
@@ -35,14 +36,17 @@ pub(crate) struct Connection {
     pub(crate) limits: Limits,
     pub(crate) history: History,
     pub(crate) policy: Box<Policy>,
-    pub(crate) target: Option<Target>,
     /// How often this process had forked when the connection was made.
     pub(crate) forks_before: u32,
     /// The connection whose verdict the holder of this one's gate is waiting for.
     pub(crate) awaits: ArcSwapOption<Connection>,
     function: ArcSwap<Function>,
+    target: ArcSwapOption<Target>,
     traits: AtomicU8,
     known_size: AtomicU64,
+    furthest_seek: AtomicU64,
+    /// SO_RCVTIMEO and SO_SNDTIMEO in nanoseconds, as the application had set them when the last episode began; 0 for none.
+    timeouts: [AtomicU64; 2],
 }
 
 const _: () = assert!(size_of::<Connection>() <= 512, "the memory budget of a connection");
@@ -50,6 +54,7 @@ const _: () = assert!(size_of::<Connection>() <= 512, "the memory budget of a co
 const READ_SHUT: u8 = 1 << 0;
 const WRITE_SHUT: u8 = 1 << 1;
 const CONNECTED: u8 = 1 << 2;
+const UNSYNCED: u8 = 1 << 3;
 
 /// What [`Connection::new`] has to be told.
 pub(crate) struct Birth {
@@ -65,7 +70,7 @@ pub(crate) struct Birth {
 
 impl Connection {
     pub(crate) fn new(birth: Birth) -> Self {
-        let target = birth.function.target();
+        let target = birth.function.target().map(Arc::new);
         Self {
             identity: birth.identity,
             kind: birth.kind,
@@ -74,12 +79,14 @@ impl Connection {
             limits: Limits::unlimited(),
             history: History::default(),
             policy: Box::new(birth.policy),
-            target,
             forks_before: birth.forks_before,
             awaits: ArcSwapOption::empty(),
             function: ArcSwap::from_pointee(Function(birth.function)),
+            target: ArcSwapOption::new(target),
             traits: AtomicU8::new(if birth.connected { CONNECTED } else { 0 }),
             known_size: AtomicU64::new(birth.size),
+            furthest_seek: AtomicU64::new(0),
+            timeouts: [const { AtomicU64::new(0) }; 2],
         }
     }
 
@@ -94,8 +101,14 @@ impl Connection {
     }
 
     /// Replaces the recovery function for all members. An episode that is open ends with the old one.
-    pub(crate) fn replace_function(&self, function: Box<dyn Recover>) {
+    pub(crate) fn replace_function(&self, function: Box<dyn Recover>, target: Option<Target>) {
         self.function.store(Arc::new(Function(function)));
+        self.target.store(target.map(Arc::new));
+    }
+
+    /// The server that the recovery function goes to.
+    pub(crate) fn target(&self) -> Option<Arc<Target>> {
+        self.target.load_full()
     }
 
     /// The application has shut this direction down: what follows from that is not a death.
@@ -107,6 +120,17 @@ impl Connection {
         };
         // Relaxed: the caller's own later calls see it; nobody else has been told of the shutdown.
         self.traits.fetch_or(shut, Ordering::Relaxed);
+    }
+
+    /// What was so of the old description is not so of the new one: nothing is shut, nothing is synced.
+    pub(crate) fn note_recovery(&self) {
+        self.traits.fetch_and(!(READ_SHUT | WRITE_SHUT), Ordering::Relaxed);
+        self.traits.fetch_or(CONNECTED | UNSYNCED, Ordering::Relaxed);
+    }
+
+    /// Whether what was written before a recovery has not been reported as perhaps lost; it is, now.
+    pub(crate) fn take_unsynced(&self) -> bool {
+        self.has(UNSYNCED) && self.traits.fetch_and(!UNSYNCED, Ordering::Relaxed) & UNSYNCED != 0
     }
 
     pub(crate) fn read_is_shut(&self) -> bool {
@@ -135,6 +159,38 @@ impl Connection {
         self.known_size.fetch_max(size, Ordering::Relaxed);
     }
 
+    /// The application has moved the offset itself.
+    pub(crate) fn note_seek(&self, offset: u64) {
+        if offset > self.furthest_seek.load(Ordering::Relaxed) {
+            self.furthest_seek.fetch_max(offset, Ordering::Relaxed);
+        }
+    }
+
+    /// The offset of the dead description. Beyond the furthest seek only written bytes have carried it, so they were
+    /// acknowledged; up to there it says nothing.
+    pub(crate) fn note_offset(&self, offset: u64) {
+        if offset > self.furthest_seek.load(Ordering::Relaxed) {
+            self.note_size(offset);
+        }
+    }
+
+    /// Notes the timeouts that the application's socket has, before anything else changes them.
+    pub(crate) fn note_timeouts(&self, receive: Option<Duration>, send: Option<Duration>) {
+        for (noted, timeout) in self.timeouts.iter().zip([receive, send]) {
+            let nanoseconds = timeout.map_or(0, |timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
+            // Relaxed: a waiter that comes too early for it is bounded by the policy alone.
+            noted.store(nanoseconds, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn receive_timeout(&self) -> Option<Duration> {
+        timeout_of(&self.timeouts[0])
+    }
+
+    pub(crate) fn send_timeout(&self) -> Option<Duration> {
+        timeout_of(&self.timeouts[1])
+    }
+
     /// The application has truncated the file itself.
     pub(crate) fn forget_size_above(&self, size: u64) {
         self.known_size.fetch_min(size, Ordering::Relaxed);
@@ -147,6 +203,13 @@ impl Connection {
 
     pub(crate) fn report(&self) -> Report {
         self.history.report(self.gate.look().0.generation())
+    }
+}
+
+fn timeout_of(noted: &AtomicU64) -> Option<Duration> {
+    match noted.load(Ordering::Relaxed) {
+        0 => None,
+        nanoseconds => Some(Duration::from_nanos(nanoseconds)),
     }
 }
 

@@ -7,9 +7,9 @@ use rustix::io::Errno;
 
 use super::Covered;
 use crate::connection::function::{Attempt, Recover, Recovered, RecoveryError};
-use crate::connection::{Episode, ErrnoSet, Policy, Watched};
+use crate::connection::{Episode, Policy, Watched};
 use crate::error::AttachError;
-use crate::recover::{self, Existing, TABLE};
+use crate::recover::{self, TABLE};
 use crate::sync::Arc;
 
 /// Begins to cover a descriptor.
@@ -60,8 +60,8 @@ impl Builder {
         self.recovered_by(Closure(recovery))
     }
 
-    /// How long an episode may take, all attempts together; 30 seconds unless said otherwise. A call that waits for
-    /// another thread's recovery waits no longer than this either.
+    /// How long one call may be held up by recoveries, all attempts and episodes together, its own and those of other
+    /// threads that it waits for; 30 seconds unless said otherwise.
     pub fn within(mut self, deadline: Duration) -> Self {
         self.policy.deadline = Some(deadline);
         self
@@ -70,6 +70,12 @@ impl Builder {
     /// Tries until it succeeds or the recovery function says that it never will.
     pub fn without_deadline(mut self) -> Self {
         self.policy.deadline = None;
+        self
+    }
+
+    /// Gives up when the first attempt of an episode fails, whatever is left of the deadline.
+    pub fn trying_once(mut self) -> Self {
+        self.policy.persists = false;
         self
     }
 
@@ -108,7 +114,7 @@ impl Builder {
 
     /// Does not count these errors as the death of the connection.
     pub fn surviving(mut self, errnos: impl IntoIterator<Item = Errno>) -> Self {
-        self.policy.not_deadly = errnos.into_iter().collect::<ErrnoSet>();
+        errnos.into_iter().for_each(|errno| self.policy.not_deadly.insert(errno));
         self
     }
 
@@ -165,7 +171,7 @@ impl Builder {
         let Self { descriptor, function, policy, total, in_a_row } = self;
         let function = function.ok_or(AttachError::NoFunction)?;
         let number = descriptor.as_raw_fd();
-        let connection = recover::attach(&TABLE, number, function, policy, Existing::Keep)?;
+        let connection = recover::attach(&TABLE, number, function, policy)?;
         if let Some(total) = total {
             connection.limits.set_total(total);
         }

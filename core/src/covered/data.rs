@@ -1,13 +1,15 @@
 //! Reading, writing and seeking: at the description's own offset, at a given one, in one buffer or several.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs;
+use rustix::io::Errno;
 
 use super::Covered;
 use crate::kernel::quiet_write;
-use crate::recover::Request;
+use crate::recover::{Request, is_writable};
+use crate::table::Kind;
 
 impl Covered {
     /// Reads at `offset` without moving the description's own offset, as pread(2) does.
@@ -35,10 +37,11 @@ impl Covered {
     /// # Errors
     ///
     /// Those of fsync(2). When the server has died, the connection is recovered and the error is returned *all the
-    /// same*: what was written before may be lost, and a success would say that it is durable. Write it again, then
-    /// sync again.
+    /// same*: what was written before may be lost, and a success would say that it is durable. If another call has
+    /// recovered the connection since the last sync of a file open for writing, this one returns EIO, once, for the
+    /// same reason. Write again what has not been synced, then sync again.
     pub fn sync_all(&self) -> io::Result<()> {
-        self.call(Request::SYNC, |fd| fs::fsync(fd).map(|()| 0)).map(drop)
+        self.sync(|fd| fs::fsync(fd))
     }
 
     /// Makes what was written durable, data only, as fdatasync(2) does. See [`sync_all`](Self::sync_all).
@@ -47,7 +50,15 @@ impl Covered {
     ///
     /// As [`sync_all`](Self::sync_all).
     pub fn sync_data(&self) -> io::Result<()> {
-        self.call(Request::SYNC, |fd| fs::fdatasync(fd).map(|()| 0)).map(drop)
+        self.sync(|fd| fs::fdatasync(fd))
+    }
+
+    fn sync(&self, sync: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<()>) -> io::Result<()> {
+        self.call(Request::SYNC, |fd| sync(fd).map(|()| 0))?;
+        // The new description is in sync; whether the old one was when it died nobody knows. As the kernel does after
+        // a failed write-back, one sync says so.
+        let lost = self.kind == Kind::File && self.connection.take_unsynced() && is_writable(self.as_fd());
+        if lost { Err(Errno::IO.into()) } else { Ok(()) }
     }
 
     /// Sets the file's length in bytes, as ftruncate(2) does.
@@ -121,6 +132,7 @@ impl Seek for &Covered {
             Ok(0)
         };
         self.call(Request::CONTROL, seek)?;
+        self.connection.note_seek(reached);
         Ok(reached)
     }
 }

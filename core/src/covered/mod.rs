@@ -7,14 +7,13 @@ mod socket;
 
 use std::fmt;
 use std::io;
-use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::connection::function::Recover;
-use crate::connection::{Connection, Report};
+use crate::connection::{Connection, Report, change};
 use crate::error::AttachError;
 use crate::kernel::borrow_number;
-use crate::recover::{self, Existing, Outcome, Request, TABLE};
+use crate::recover::{self, Outcome, Request, TABLE};
 use crate::sync::Arc;
 use crate::table::{Kind, Target};
 use adopted::adopt_number;
@@ -24,7 +23,11 @@ pub use builder::{Builder, cover};
 /// What has happened to each connection that goes to this server, as [`Recover::target`] names it.
 #[must_use]
 pub fn connections_to(target: &Target) -> Vec<Report> {
-    TABLE.connections_to(target).iter().map(|connection| connection.report()).collect()
+    let connections = {
+        let _change = change();
+        TABLE.connections_to(target)
+    };
+    connections.iter().map(|connection| connection.report()).collect()
 }
 
 /// A descriptor that is recovered when the server behind it dies.
@@ -94,9 +97,7 @@ impl Covered {
     ///
     /// [`AttachError::Refused`]: the new function cannot recover this descriptor, and the old one stays.
     pub fn recover_by(&self, recovery: impl Recover) -> Result<(), AttachError> {
-        let policy = self.connection.policy.as_ref().clone();
-        recover::attach(&TABLE, self.number(), Box::new(recovery), policy, Existing::Replace)?;
-        Ok(())
+        recover::replace(&TABLE, self.number(), Box::new(recovery))
     }
 
     /// Starts the counts anew that [`Builder::at_most`] and [`Builder::at_most_in_a_row`] bound.
@@ -146,10 +147,6 @@ impl Covered {
     #[must_use]
     pub fn take_outcome(&self) -> Outcome {
         recover::take_outcome(self.connection.identity)
-    }
-
-    fn note_shutdown(&self, how: Shutdown) {
-        self.connection.note_shutdown(how);
     }
 
     /// Unlinks the number before anybody closes it: order at close.

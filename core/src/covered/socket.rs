@@ -44,14 +44,15 @@ impl Covered {
     ///
     /// # Errors
     ///
-    /// Those of shutdown(2). The call itself never recovers.
+    /// Those of shutdown(2). The call itself never recovers, but waits for a recovery that is under way.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.note_shutdown(how);
-        let how = match how {
+        let kernels = match how {
             Shutdown::Read => net::Shutdown::Read,
             Shutdown::Write => net::Shutdown::Write,
             Shutdown::Both => net::Shutdown::Both,
         };
-        Ok(net::shutdown(self, how)?)
+        self.call(Request::PASSIVE, |fd| net::shutdown(fd, kernels).map(|()| 0))?;
+        self.connection.note_shutdown(how);
+        Ok(())
     }
 }

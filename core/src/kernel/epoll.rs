@@ -20,15 +20,6 @@ use smallvec::SmallVec;
 use super::description::borrow_number;
 use super::proc_file;
 
-/// Where to look for registrations.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum EpollSearch<'a> {
-    /// In these epoll instances.
-    Noted(&'a [RawFd]),
-    /// In every epoll instance that this process has a number for.
-    Everywhere,
-}
-
 /// A number's registration in one epoll instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Registration {
@@ -39,22 +30,17 @@ pub(crate) struct Registration {
     pub(crate) data: u64,
 }
 
-/// The registrations of `number`, with the masks of this moment.
-pub(crate) fn registrations(number: RawFd, search: EpollSearch<'_>) -> SmallVec<[Registration; 2]> {
+/// Every epoll instance that this process has a number for.
+pub(crate) fn instances() -> SmallVec<[RawFd; 2]> {
+    let numbers = proc_file::numbered_entries("/proc/self/fd").unwrap_or_default();
+    numbers.into_iter().filter(|number| is_epoll(*number)).collect()
+}
+
+/// The registrations of `number` in these epoll instances, with the masks of this moment.
+pub(crate) fn registrations(number: RawFd, instances: &[RawFd]) -> SmallVec<[Registration; 2]> {
     let mut found = SmallVec::new();
-    match search {
-        EpollSearch::Noted(instances) => {
-            for &epoll in instances {
-                registrations_in(epoll, number, &mut found);
-            }
-        }
-        EpollSearch::Everywhere => {
-            for epoll in proc_file::numbered_entries("/proc/self/fd").unwrap_or_default() {
-                if is_epoll(epoll) {
-                    registrations_in(epoll, number, &mut found);
-                }
-            }
-        }
+    for &epoll in instances {
+        registrations_in(epoll, number, &mut found);
     }
     found
 }
@@ -165,14 +151,14 @@ mod tests {
     }
 
     fn only(number: RawFd) -> Registration {
-        let found = registrations(number, EpollSearch::Everywhere);
+        let found = registrations(number, &instances());
         assert_eq!(found.len(), 1);
         found[0]
     }
 
     /// What the engine does with a member.
     fn transplant(number: RawFd, new: &UnixStream) {
-        let mut found = registrations(number, EpollSearch::Everywhere);
+        let mut found = registrations(number, &instances());
         found.retain(|registration| registration.remove().unwrap());
         replace(new.as_fd(), number, true).unwrap();
         for registration in found {
@@ -189,7 +175,7 @@ mod tests {
         let found = only(near.as_raw_fd());
         assert_eq!((found.epoll, found.data), (epoll.as_raw_fd(), u64::MAX - 1));
         assert!(EventFlags::from_bits_retain(found.events).contains(mask));
-        let noted = registrations(near.as_raw_fd(), EpollSearch::Noted(&[epoll.as_raw_fd()]));
+        let noted = registrations(near.as_raw_fd(), &[epoll.as_raw_fd()]);
         assert_eq!(noted.as_slice(), &[found]);
     }
 
@@ -272,7 +258,7 @@ mod tests {
         let epoll = instance();
         let second = rustix::io::dup(&epoll).unwrap();
         epoll::add(&epoll, &near, EventData::new_u64(7), EventFlags::IN).unwrap();
-        let mut found = registrations(near.as_raw_fd(), EpollSearch::Everywhere);
+        let mut found = registrations(near.as_raw_fd(), &instances());
         assert_eq!(found.len(), 2);
         found.retain(|registration| registration.remove().unwrap());
         assert_eq!(found.len(), 1);

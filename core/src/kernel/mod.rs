@@ -21,7 +21,7 @@ pub(crate) mod sockopt;
 pub(crate) use description::{
     borrow_number, carry_status_flags, close_on_exec, is_open, looks_alive, pin, same_description,
 };
-pub(crate) use epoll::{EpollSearch, Registration, registrations};
+pub(crate) use epoll::{instances as epoll_instances, registrations};
 pub(crate) use kick::kick_threads;
 pub(crate) use kind::kind_of;
 pub(crate) use path::file_offset;

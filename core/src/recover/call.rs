@@ -3,7 +3,6 @@
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::io::{self, Errno};
-use rustix::net::sockopt;
 
 use super::death::{self, Diagnosis};
 use super::descriptor::descriptor;
@@ -54,14 +53,16 @@ fn after_the_call(
     result: InRegister,
     issue: Issue<'_>,
 ) -> InRegister {
-    if result.is(Errno::INTR) || fork::is_another_process() {
+    let Some(call) = Troubled::find(table, number, request, word, issue) else { return result };
+    let quiet = call.connection.gate.look() == (word.epoch(), false);
+    if result.is(Errno::INTR) || quiet && death::is_everyday(&call.connection, result.into()) {
         return result;
     }
-    match Troubled::find(table, number, request, word, issue) {
-        // Our own calls inside a recovery function act on the dead description and never open another episode.
-        Some(call) if !call.is_ours_to_end() => call.resolve(word.epoch(), result.into()).into(),
-        _ => result,
+    // Our own calls inside a recovery function act on the dead description and never open another episode.
+    if fork::is_another_process() || call.is_ours_to_end() {
+        return result;
     }
+    call.resolve(word.epoch(), result.into()).into()
 }
 
 /// An episode is open, or this number is being transplanted: wait first, then issue.
@@ -91,6 +92,8 @@ struct Troubled<'a> {
     connection: Arc<Connection>,
     request: Request,
     issue: Issue<'a>,
+    /// Until when recoveries may hold this call up, all of them together.
+    deadline: Option<Moment>,
 }
 
 /// What has become of the connection that a result came from.
@@ -139,7 +142,8 @@ impl<'a> Troubled<'a> {
     ) -> Option<Self> {
         let identity = word.identity()?;
         let connection = table.entry(number, identity)?;
-        Some(Self { table, number, identity, connection, request, issue })
+        let deadline = connection.policy.deadline.map(Moment::after);
+        Some(Self { table, number, identity, connection, request, issue, deadline })
     }
 
     /// Whether this very thread is recovering the connection.
@@ -165,7 +169,9 @@ impl<'a> Troubled<'a> {
             }
             if self.request.operation == Operation::Sync && death::is_writable(descriptor(self.number)) {
                 // Repaired, but what was written before may be lost: a success would say that it is durable.
-                return original;
+                self.connection.limits.went_through();
+                self.connection.take_unsynced();
+                return self.give_up(original);
             }
             reached(Step::Retrying(self.number));
             let place = match self.find_place() {
@@ -199,9 +205,12 @@ impl<'a> Troubled<'a> {
             Err(NoPlace::NotOurs | NoPlace::GivenUp) => return Err(Errno::BADF),
         };
         let result = (self.issue)(place.number());
-        let recovered = place.epoch.generation() != began.generation();
-        if !recovered || self.request.is_met_by(result.into()) {
+        if self.request.is_met_by(result.into()) {
             return result;
+        }
+        let given_up = place.epoch != began && place.epoch.generation() == began.generation();
+        if given_up || !place.is_settled {
+            return self.give_up(result);
         }
         self.resolve(place.epoch, result)
     }
@@ -210,22 +219,25 @@ impl<'a> Troubled<'a> {
     fn judge(&mut self, captured: Epoch, result: &mut io::Result<usize>) -> Judged {
         loop {
             let (epoch, claimed) = self.connection.gate.look();
-            if claimed {
-                match self.wait() {
-                    Ok(()) => continue,
-                    Err(judged) => return judged,
-                }
-            }
             if epoch.generation() != captured.generation() {
                 return Judged::Recovered;
             }
             if epoch != captured {
                 return Judged::GivenUp;
             }
+            if claimed {
+                match self.wait() {
+                    Ok(()) => continue,
+                    Err(judged) => return judged,
+                }
+            }
             if self.connection.limits.is_suspended() {
                 return Judged::Alive;
             }
             let Diagnosis::Dead(failure) = self.diagnose(result) else { return Judged::Alive };
+            if self.deadline.is_some_and(Moment::has_passed) {
+                return Judged::GivenUp;
+            }
             match self.connection.gate.claim(captured, ThreadId::current()) {
                 Admission::Claimed => {
                     return match episode::run(&Failed {
@@ -234,6 +246,7 @@ impl<'a> Troubled<'a> {
                         number: self.number,
                         failure,
                         interruptible: self.request.interruptible,
+                        deadline: self.deadline,
                     }) {
                         Ended::Recovered => Judged::Recovered,
                         Ended::GivenUp => Judged::GivenUp,
@@ -256,28 +269,23 @@ impl<'a> Troubled<'a> {
     }
 
     fn wait(&self) -> Result<(), Judged> {
-        match waiting::for_verdict(self.table, &self.connection, self.patience(), self.request.interruptible) {
+        let until = self.patience();
+        match waiting::for_verdict(self.table, &self.connection, until, self.request.interruptible) {
             waiting::Verdict::Come => Ok(()),
             waiting::Verdict::TimedOut | waiting::Verdict::Circular => Err(Judged::GivenUp),
             waiting::Verdict::Interrupted => Err(Judged::Interrupted),
         }
     }
 
-    /// Until when this call may wait for somebody else's recovery: the policy's deadline, and what SO_RCVTIMEO or
-    /// SO_SNDTIMEO promise.
+    /// Until when this call may wait for somebody else's recovery: its deadline, and what SO_RCVTIMEO or SO_SNDTIMEO
+    /// promise of a call that waits for a peer.
     fn patience(&self) -> Option<Moment> {
-        let own = self.connection.kind.is_socket().then(|| self.socket_timeout()).flatten();
-        let longest = [own, self.connection.policy.deadline].into_iter().flatten().min();
-        longest.map(Moment::after)
-    }
-
-    fn socket_timeout(&self) -> Option<std::time::Duration> {
-        let which = match self.request.operation {
-            Operation::Read { .. } => sockopt::Timeout::Recv,
-            Operation::Write => sockopt::Timeout::Send,
-            Operation::Sync | Operation::Control => return None,
+        let promised = match self.request.operation {
+            Operation::Read { .. } => self.connection.receive_timeout(),
+            Operation::Write => self.connection.send_timeout(),
+            Operation::Sync | Operation::Control | Operation::Passive => None,
         };
-        sockopt::socket_timeout(descriptor(self.number), which).ok().flatten()
+        [promised.map(Moment::after), self.deadline].into_iter().flatten().min()
     }
 
     /// Pins the description under our number once no episode is open, as long as the number is ours.
@@ -297,7 +305,8 @@ impl<'a> Troubled<'a> {
 
     /// Pins the description under our number, whatever its state, as long as the number is ours.
     ///
-    /// On files there is no pin: closing it would drop the process's POSIX locks on the file.
+    /// On files there is no pin: closing it would drop the process's POSIX locks on the file. Without a number to spare
+    /// (EMFILE) there is none either, and what protects a stranger is that the word is looked at just before the call.
     fn find_place_at_once(&self) -> Result<Place, NoPlace> {
         loop {
             let word = self.table.word(self.number);

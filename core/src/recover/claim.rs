@@ -1,6 +1,10 @@
 //! The claim: the duty to end an episode. Whoever is granted the gate has one; dropping it gives the episode up.
 
-use crate::connection::Connection;
+use rustix::net::sockopt::{self, Timeout};
+
+use super::descriptor::descriptor;
+use super::step::{Step, reached};
+use crate::connection::{Connection, Verdict};
 use crate::sync::Arc;
 use crate::sync::thread::ThreadId;
 use crate::table::{Epoch, Table};
@@ -18,6 +22,7 @@ impl<'a> Claim<'a> {
     /// and keeps every member's calls away from the dead description.
     pub(super) fn take_up(table: &'a Table<Connection>, connection: &'a Arc<Connection>) -> Self {
         let claim = Self { table, connection, ended: false };
+        note_timeouts(connection);
         for number in connection.numbers() {
             if let Some(slot) = table.slot(number) {
                 slot.make_busy(connection.identity);
@@ -27,31 +32,37 @@ impl<'a> Claim<'a> {
     }
 
     /// The epoch in which the connection failed.
-    pub(super) fn epoch(&self) -> Epoch {
+    fn epoch(&self) -> Epoch {
         self.connection.gate.look().0
     }
 
-    /// Ends the episode with the connection back.
-    pub(super) fn recovered(mut self) -> Epoch {
-        self.end_at(self.epoch().after_recovery())
+    /// The epoch to come with this verdict.
+    pub(super) fn epoch_after(&self, verdict: Verdict) -> Epoch {
+        match verdict {
+            Verdict::Recovered => self.epoch().after_recovery(),
+            Verdict::GivenUp => self.epoch().after_giving_up(),
+        }
     }
 
-    /// Ends the episode with the connection dead.
-    pub(super) fn give_up(mut self) -> Epoch {
-        self.end_at(self.epoch().after_giving_up())
+    /// Ends the episode: every member's word gets the new epoch, and the gate opens.
+    pub(super) fn end(mut self, verdict: Verdict) {
+        if verdict == Verdict::Recovered {
+            self.connection.note_recovery();
+        }
+        self.end_at(self.epoch_after(verdict));
     }
 
     /// Leaves without a verdict: whoever fails next, or waits now, may claim this epoch again.
-    pub(super) fn abandon(mut self) -> Epoch {
-        self.end_at(self.epoch())
+    pub(super) fn abandon(mut self) {
+        self.end_at(self.epoch());
     }
 
-    fn end_at(&mut self, epoch: Epoch) -> Epoch {
+    fn end_at(&mut self, epoch: Epoch) {
         self.ended = true;
         settle_all(self.table, self.connection, epoch);
-        super::step::reached(super::step::Step::Settled);
-        self.connection.gate.open_at(epoch);
-        epoch
+        reached(Step::Settled);
+        self.connection.awaits.store(None);
+        self.connection.gate.open_at(epoch, ThreadId::current());
     }
 }
 
@@ -60,6 +71,17 @@ impl Drop for Claim<'_> {
         if !self.ended {
             self.end_at(self.epoch().after_giving_up());
         }
+    }
+}
+
+/// A recovery function may set other timeouts on the socket meanwhile; who waits goes by the application's.
+fn note_timeouts(connection: &Connection) {
+    if !connection.kind.is_socket() {
+        return;
+    }
+    if let Some(number) = connection.numbers().first() {
+        let timeout = |which| sockopt::socket_timeout(descriptor(*number), which).ok().flatten();
+        connection.note_timeouts(timeout(Timeout::Recv), timeout(Timeout::Send));
     }
 }
 
@@ -83,5 +105,6 @@ pub(super) fn end_if_holder_is_gone(table: &Table<Connection>, connection: &Arc<
 
 /// In a forked child: ends the episode of a holder that exists in the parent only.
 pub(super) fn end_for_missing_holder(table: &Table<Connection>, connection: &Arc<Connection>) {
+    connection.gate.seize(ThreadId::current());
     drop(Claim { table, connection, ended: false });
 }

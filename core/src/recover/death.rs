@@ -7,14 +7,14 @@
 use std::os::fd::{BorrowedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fstat, tell};
+use rustix::fs::{OFlags, fcntl_getfl, fstat};
 use rustix::io::{self, Errno};
 
 use super::descriptor::descriptor;
 use super::request::{Operation, Request};
 use crate::connection::Connection;
 use crate::connection::function::Failure;
-use crate::kernel::{is_open, looks_alive};
+use crate::kernel::{file_offset, is_open, looks_alive};
 use crate::table::Kind;
 
 /// What a result says about its connection.
@@ -36,22 +36,29 @@ pub(super) fn diagnose(
     result: io::Result<usize>,
 ) -> Diagnosis {
     match result {
+        _ if request.operation == Operation::Passive => Alive,
         Err(errno) => judge_errno(connection, number, request, errno),
         Ok(0) if request.length == 0 => Alive,
         Ok(moved) => match request.operation {
             Operation::Read { at } if moved == 0 => judge_end_of_file(connection, number, at),
             Operation::Read { .. } | Operation::Write => judge_short(connection, number, moved),
-            Operation::Sync | Operation::Control => Alive,
+            Operation::Sync | Operation::Control | Operation::Passive => Alive,
         },
     }
+}
+
+/// Whether this errno needs no look at the connection at all: a healthy one gives it all the time.
+pub(super) fn is_everyday(connection: &Connection, result: io::Result<usize>) -> bool {
+    let everyday = |errno| matches!(errno, Errno::AGAIN | Errno::INTR | Errno::INPROGRESS);
+    result.is_err_and(|errno| everyday(errno) && !connection.policy.also_deadly.contains(errno))
 }
 
 fn judge_errno(connection: &Connection, number: RawFd, request: &Request, errno: Errno) -> Diagnosis {
     let policy = &connection.policy;
     let deadly = match errno {
+        _ if policy.not_deadly.contains(errno) => false,
         // A wrong access mode gives EBADF as well, on a number that is open.
         Errno::BADF => !is_open(number),
-        _ if policy.not_deadly.contains(errno) => false,
         _ if policy.also_deadly.contains(errno) => true,
         Errno::SRCH => true,
         _ if kills(connection.kind, errno) => !follows_from_the_application(connection, request, errno),
@@ -103,7 +110,7 @@ fn follows_from_the_application(connection: &Connection, request: &Request, errn
 
 fn judge_end_of_file(connection: &Connection, number: RawFd, at: Option<u64>) -> Diagnosis {
     let gone = match connection.kind {
-        Kind::File => return judge_end_of_data(connection, descriptor(number), at),
+        Kind::File => return judge_end_of_data(connection, number, at),
         Kind::Stream => {
             // Once the application has shut down its writing, an end of file is how the conversation ends.
             connection.was_connected() && !connection.read_is_shut() && !connection.write_is_shut()
@@ -118,12 +125,12 @@ fn judge_end_of_file(connection: &Connection, number: RawFd, at: Option<u64>) ->
 
 /// A dying network file system can answer a read in flight with a false end of file (sshfs: 6 of 6). So an end of file
 /// below the size known so far is checked.
-fn judge_end_of_data(connection: &Connection, file: BorrowedFd<'_>, at: Option<u64>) -> Diagnosis {
-    let Some(offset) = at.or_else(|| tell(file).ok()) else { return Alive };
+fn judge_end_of_data(connection: &Connection, number: RawFd, at: Option<u64>) -> Diagnosis {
+    let Some(offset) = at.or_else(|| file_offset(number)) else { return Alive };
     if offset >= connection.known_size() {
         return Alive;
     }
-    match fstat(file) {
+    match fstat(descriptor(number)) {
         Err(errno) if kills(Kind::File, errno) => Dead(Failure::Errno(errno)),
         Ok(stat) if size(&stat) > offset => Doubtful,
         _ => Alive,
@@ -163,7 +170,7 @@ fn has_hung_up(descriptor: BorrowedFd<'_>) -> bool {
     answered.is_ok() && polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
 }
 
-pub(super) fn is_writable(descriptor: BorrowedFd<'_>) -> bool {
+pub(crate) fn is_writable(descriptor: BorrowedFd<'_>) -> bool {
     fcntl_getfl(descriptor).is_ok_and(|flags| flags.intersects(OFlags::WRONLY | OFlags::RDWR))
 }
 

@@ -4,15 +4,18 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use rustix::fs::CWD;
+use rustix::io::Errno;
+
 use super::claim::Claim;
 use super::death::{is_writable, size};
 use super::descriptor::descriptor;
 use super::fork;
 use super::held::Holding;
 use super::step::{Step, reached};
-use super::transplant;
+use super::transplant::{Moved, Transplant};
 use crate::connection::function::{Attempt, Failure, Recovered, RecoveryError};
-use crate::connection::{Connection, Episode, Verdict};
+use crate::connection::{Connection, Episode, Function, Verdict};
 use crate::kernel::{self, file_offset, kind_of, looks_alive, pin, same_description};
 use crate::sync::Arc;
 use crate::sync::clock::{Moment, Slept, sleep, sleep_interruptibly};
@@ -35,6 +38,8 @@ pub(super) struct Failed<'a> {
     pub(super) number: RawFd,
     pub(super) failure: Failure,
     pub(super) interruptible: bool,
+    /// Until when the call can wait.
+    pub(super) deadline: Option<Moment>,
 }
 
 /// Why the attempts ended without a recovery.
@@ -54,10 +59,19 @@ enum Hopeless {
     AllClosed,
     #[error("the limit of recoveries is reached; raise it or reset the count")]
     Limit,
+    #[error("no number is left to hold on to the dead connection with ({0}): close some descriptors")]
+    NoNumber(Errno),
     #[error("too many recoveries are nested; recover fewer other connections from inside a recovery function")]
     TooDeep,
     #[error("a signal handler ran")]
     Interrupted,
+}
+
+impl Hopeless {
+    /// Whether another attempt makes sense.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Function(RecoveryError::Again(_)) | Self::StillDead | Self::Closed)
+    }
 }
 
 /// What the recovery function has brought.
@@ -74,93 +88,121 @@ pub(super) fn run(failed: &Failed<'_>) -> Ended {
     reached(Step::Busy);
 
     let mut tries = Tries::of(failed);
-    let answer = match Holding::begin(failed.connection) {
-        Some(_holding) => tries.until_repaired(),
-        None => Err(Hopeless::TooDeep),
-    };
-    let mut moved = 0;
-    let (epoch, ended, error) = match answer {
-        Ok(repair) => {
-            reached(Step::Obtained);
-            moved = put_in_place(failed, &tries, &repair, &claim);
-            (claim.recovered(), Ended::Recovered, tries.last_error.take())
+    let (verdict, moved, error) = match tries.until_repaired().and_then(|repair| tries.put(repair, &claim)) {
+        Ok(moved) => (Verdict::Recovered, moved, tries.last_error.take()),
+        Err(Hopeless::Interrupted) => {
+            claim.abandon();
+            return Ended::Interrupted;
         }
-        Err(Hopeless::Interrupted) => (claim.abandon(), Ended::Interrupted, None),
-        Err(hopeless) => (claim.give_up(), Ended::GivenUp, Some(hopeless.to_string())),
+        Err(hopeless) => (Verdict::GivenUp, Moved::default(), Some(hopeless.to_string())),
     };
-    let verdict = match ended {
-        Ended::Recovered => Verdict::Recovered,
-        Ended::GivenUp => Verdict::GivenUp,
-        Ended::Interrupted => return ended,
+    let episode = Episode {
+        number: failed.number,
+        failure: failed.failure,
+        attempts: tries.count,
+        duration: started.elapsed(),
+        unread: tries.unread,
+        moved: moved.count,
+        generation: claim.epoch_after(verdict).generation(),
+        verdict,
+        error,
+        troubles: moved.troubles,
     };
-    announce(
-        failed.connection,
-        Episode {
-            number: failed.number,
-            failure: failed.failure,
-            attempts: tries.count,
-            duration: started.elapsed(),
-            unread: tries.unread,
-            moved,
-            generation: epoch.generation(),
-            verdict,
-            error,
-        },
-    );
-    ended
+    failed.connection.history.note(&episode);
+    claim.end(verdict);
+    announce(failed.connection, &episode);
+    match verdict {
+        Verdict::Recovered => Ended::Recovered,
+        Verdict::GivenUp => Ended::GivenUp,
+    }
 }
 
-fn put_in_place(failed: &Failed<'_>, tries: &Tries<'_>, repair: &Repair, claim: &Claim<'_>) -> usize {
-    let epoch = claim.epoch().after_recovery();
-    let transplant = transplant::Transplant { table: failed.table, connection: failed.connection, epoch };
-    match repair {
-        Repair::Staged(staged) => transplant.publish(staged.as_fd(), tries.old()),
-        Repair::InPlace => transplant.spread(tries.old()),
+/// What stands for the dead description while the episode lasts.
+enum Old {
+    /// A reference that stays when the numbers are closed.
+    Pin(OwnedFd),
+    /// A member, for files: closing a second descriptor of a file drops the process's POSIX locks on it, and flushes
+    /// it. It is the one whose call failed, or another one if that is closed meanwhile.
+    Member(RawFd),
+}
+
+impl Old {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Pin(pin) => pin.as_fd(),
+            Self::Member(number) => descriptor(*number),
+        }
     }
 }
 
 /// The attempts of one episode.
 struct Tries<'a> {
     failed: &'a Failed<'a>,
-    /// A reference to the dead description that stays when its number is closed. None for files: closing a second
-    /// descriptor of a file drops the process's POSIX locks on it, and flushes it.
-    pin: Option<OwnedFd>,
-    /// The member that stands for the dead description where there is no pin: the one whose call failed, or another
-    /// one if that is closed meanwhile.
-    representative: RawFd,
-    deadline: Option<Moment>,
+    old: Option<Old>,
+    function: Arc<Function>,
     unread: usize,
+    unsent: Option<usize>,
     count: u32,
     last_error: Option<String>,
 }
 
 impl<'a> Tries<'a> {
     fn of(failed: &'a Failed<'a>) -> Self {
-        let kind = failed.connection.kind;
-        let pin = if kind == Kind::File { None } else { pin(failed.number).ok() };
-        let mut tries = Self {
-            failed,
-            pin,
-            representative: failed.number,
-            deadline: failed.connection.policy.deadline.map(Moment::after),
-            unread: 0,
-            count: 0,
-            last_error: None,
-        };
-        if kind.is_socket() || kind == Kind::Pipe {
-            tries.unread = kernel::unread(tries.old());
+        let function = failed.connection.function();
+        Self { failed, old: None, function, unread: 0, unsent: None, count: 0, last_error: None }
+    }
+
+    /// Takes hold of the dead description, and looks at what it still holds.
+    fn take_hold(&mut self) -> Result<(), Hopeless> {
+        let connection = self.failed.connection;
+        let old = if connection.kind == Kind::File { Old::Member(self.find_member()?) } else { self.find_pin()? };
+        let old = self.old.insert(old).descriptor();
+        if connection.kind.is_socket() || connection.kind == Kind::Pipe {
+            self.unread = kernel::unread(old);
         }
-        tries
+        if connection.kind == Kind::Stream {
+            self.unsent = kernel::unsent(old);
+        }
+        Ok(())
+    }
+
+    /// Pins a member, and looks afterwards whether the number was still ours.
+    fn find_pin(&self) -> Result<Old, Hopeless> {
+        for number in self.candidates() {
+            match pin(number) {
+                Ok(pin) if self.is_ours(number) => return Ok(Old::Pin(pin)),
+                Err(errno) if self.is_ours(number) && errno != Errno::BADF => return Err(Hopeless::NoNumber(errno)),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        // Closed behind our back, every one of them. They can be put back all the same.
+        let ours = self.candidates().find(|number| self.is_ours(*number));
+        ours.map(Old::Member).ok_or(Hopeless::AllClosed)
+    }
+
+    fn find_member(&self) -> Result<RawFd, Hopeless> {
+        self.candidates().find(|number| self.is_ours(*number)).ok_or(Hopeless::AllClosed)
+    }
+
+    /// The number whose call failed, then all the others.
+    fn candidates(&self) -> impl Iterator<Item = RawFd> + use<> {
+        std::iter::once(self.failed.number).chain(self.failed.connection.numbers())
+    }
+
+    fn is_ours(&self, number: RawFd) -> bool {
+        self.failed.table.word(number).belongs_to(self.failed.connection.identity)
     }
 
     /// The dead description.
     fn old(&self) -> BorrowedFd<'_> {
-        self.pin.as_ref().map_or_else(|| descriptor(self.representative), AsFd::as_fd)
+        self.old.as_ref().map_or(CWD, Old::descriptor)
     }
 
     fn until_repaired(&mut self) -> Result<Repair, Hopeless> {
         let connection = self.failed.connection;
         let policy = &connection.policy;
+        let _holding = Holding::begin(connection).ok_or(Hopeless::TooDeep)?;
+        self.take_hold()?;
         let consecutive = connection.limits.consecutive();
         if !connection.limits.admit() {
             return Err(Hopeless::Limit);
@@ -172,12 +214,8 @@ impl<'a> Tries<'a> {
                 Ok(repair) => return Ok(repair),
                 Err(hopeless) => hopeless,
             };
-            let again = matches!(
-                hopeless,
-                Hopeless::Function(RecoveryError::Again(_)) | Hopeless::StillDead | Hopeless::Closed
-            );
-            let over = self.deadline.is_some_and(Moment::has_passed);
-            if !again || !policy.persists || over {
+            let over = self.failed.deadline.is_some_and(Moment::has_passed);
+            if !hopeless.may_pass() || !policy.persists || over {
                 return Err(hopeless);
             }
             self.last_error = Some(hopeless.to_string());
@@ -187,36 +225,27 @@ impl<'a> Tries<'a> {
 
     fn attempt(&mut self) -> Result<Repair, Hopeless> {
         self.count += 1;
-        self.choose_representative()?;
-        let connection = self.failed.connection;
-        let function = connection.function();
+        if let Some(Old::Member(number)) = self.old
+            && !self.is_ours(number)
+        {
+            self.old = Some(Old::Member(self.find_member()?));
+        }
         let attempt = self.context();
-        let answer = catch_unwind(AssertUnwindSafe(|| function.0.recover(&attempt)));
+        let answer = catch_unwind(AssertUnwindSafe(|| self.function.0.recover(&attempt)));
         let recovered = match answer {
             Ok(answer) => answer?,
             Err(panic) => return Err(Hopeless::Panicked(message_of(&*panic))),
         };
-        if self.pin.is_none() && !self.is_ours(self.representative) {
+        if let Some(Old::Member(number)) = self.old
+            && !self.is_ours(number)
+        {
+            // What the function has read off the dead description may have been a stranger's.
             return Err(Hopeless::Closed);
         }
         match recovered {
             Recovered::Staged(staged) => self.accept(staged),
             Recovered::InPlace => self.check_revived(),
         }
-    }
-
-    fn is_ours(&self, number: RawFd) -> bool {
-        self.failed.table.word(number).belongs_to(self.failed.connection.identity)
-    }
-
-    /// Fails when every number of the connection has been closed: there is nothing left to recover.
-    fn choose_representative(&mut self) -> Result<(), Hopeless> {
-        if !self.is_ours(self.representative) {
-            let numbers = self.failed.connection.numbers();
-            let other = numbers.into_iter().find(|number| self.is_ours(*number));
-            self.representative = other.ok_or(Hopeless::AllClosed)?;
-        }
-        Ok(())
     }
 
     fn context(&self) -> Attempt<'_> {
@@ -228,9 +257,9 @@ impl<'a> Tries<'a> {
             kind: connection.kind,
             failure: self.failed.failure,
             count: self.count,
-            deadline: self.deadline,
+            deadline: self.failed.deadline,
             unread: self.unread,
-            unsent: if connection.kind == Kind::Stream { kernel::unsent(self.old()) } else { None },
+            unsent: self.unsent,
             known_size: self.acknowledged_size(),
             in_place: unshared || connection.policy.in_place_after_fork,
         }
@@ -243,10 +272,8 @@ impl<'a> Tries<'a> {
         if connection.kind != Kind::File {
             return 0;
         }
-        if is_writable(self.old())
-            && let Some(offset) = file_offset(self.representative)
-        {
-            connection.note_size(offset);
+        if is_writable(self.old()) {
+            file_offset(self.old().as_raw_fd()).into_iter().for_each(|offset| connection.note_offset(offset));
         }
         if let Ok(stat) = rustix::fs::fstat(self.old()) {
             connection.note_size(size(&stat));
@@ -267,15 +294,30 @@ impl<'a> Tries<'a> {
     }
 
     /// The function says that the old description is back. A server that has answered and gone again meanwhile has
-    /// left something to read, and that is for the caller to find.
+    /// left something to read that was not there before, and that is for the caller to find.
     fn check_revived(&self) -> Result<Repair, Hopeless> {
-        let is_back = looks_alive(self.old()) || kernel::unread(self.old()) > 0;
+        let unread = kernel::unread(self.old());
+        let is_back = looks_alive(self.old()) || unread > 0 && unread != self.unread;
         if is_back { Ok(Repair::InPlace) } else { Err(Hopeless::StillDead) }
+    }
+
+    /// Puts the repair under every number.
+    fn put(&self, repair: Repair, claim: &Claim<'_>) -> Result<Moved, Hopeless> {
+        reached(Step::Obtained);
+        let transplant =
+            Transplant::new(self.failed.table, self.failed.connection, claim.epoch_after(Verdict::Recovered));
+        let moved = match &repair {
+            Repair::Staged(staged) => transplant.publish(staged.as_fd(), self.old()),
+            Repair::InPlace => transplant.spread(self.old()),
+        };
+        // Before the gate opens: closing it drops POSIX locks that others may take once they are through.
+        drop(repair);
+        if moved.count == 0 { Err(Hopeless::AllClosed) } else { Ok(moved) }
     }
 
     /// Pauses, but not beyond the deadline.
     fn pause(&self, pause: Duration) -> Result<(), Hopeless> {
-        let pause = self.deadline.map_or(pause, |deadline| pause.min(deadline.remaining()));
+        let pause = self.failed.deadline.map_or(pause, |deadline| pause.min(deadline.remaining()));
         if pause.is_zero() {
             return Ok(());
         }
@@ -285,7 +327,10 @@ impl<'a> Tries<'a> {
         }
         match sleep_interruptibly(pause) {
             Slept::Through => Ok(()),
-            Slept::Interrupted => Err(Hopeless::Interrupted),
+            Slept::Interrupted => {
+                self.failed.connection.limits.withdraw();
+                Err(Hopeless::Interrupted)
+            }
         }
     }
 }
@@ -296,23 +341,24 @@ fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// Tells of the episode. Only here, after the verdict: who listens may use a covered descriptor.
-fn announce(connection: &Connection, episode: Episode) {
-    connection.history.note(episode.clone());
-    let Episode { number, attempts, generation, .. } = episode;
-    let failure = &episode.failure;
+fn announce(connection: &Connection, episode: &Episode) {
+    let Episode { number, attempts, generation, failure, duration, .. } = episode;
     tracing::debug!(target: "ha", number, %failure, unread = episode.unread, "failed");
     tracing::debug!(target: "ha", number, attempts, "recovering");
+    for trouble in &episode.troubles {
+        tracing::warn!(target: "ha", number, trouble, "not wholly recovered");
+    }
     match episode.verdict {
         Verdict::Recovered => {
-            tracing::info!(target: "ha", number, generation, attempts, duration = ?episode.duration, %failure, "recovered");
+            tracing::info!(target: "ha", number, generation, attempts, ?duration, %failure, "recovered");
         }
         Verdict::GivenUp => {
             let error = episode.error.as_deref().unwrap_or("unknown");
-            tracing::warn!(target: "ha", number, attempts, duration = ?episode.duration, %failure, error, "given up");
+            tracing::warn!(target: "ha", number, attempts, ?duration, %failure, error, "given up");
         }
     }
     if let Some(observer) = &connection.policy.observer {
         // The observer is the client's code: its panic must not cross the covered call.
-        let _ = catch_unwind(AssertUnwindSafe(|| observer(&episode)));
+        let _ = catch_unwind(AssertUnwindSafe(|| observer(episode)));
     }
 }

@@ -36,7 +36,8 @@ struct Forking {
 /// Whether this is another process than the table's: a child that has run no fork handlers.
 pub(crate) fn is_another_process() -> bool {
     // Relaxed: written before the first thing is covered, and in a child before it has a second thread.
-    process_id() != PROCESS.load(Ordering::Relaxed)
+    let owner = PROCESS.load(Ordering::Relaxed);
+    owner != 0 && owner != process_id()
 }
 
 pub(crate) fn count() -> u32 {

@@ -40,6 +40,11 @@ impl Drop for Holding {
     }
 }
 
+/// Whether this thread holds no gate, as nearly every thread.
+pub(crate) fn is_nothing() -> bool {
+    HELD.try_with(|held| held.borrow().is_empty()).unwrap_or(true)
+}
+
 /// Calls `visit` for each connection whose gate this thread holds.
 pub(crate) fn each_held(visit: impl FnMut(&Arc<Connection>)) {
     let held = HELD.try_with(|held| held.borrow().clone()).unwrap_or_default();

@@ -6,7 +6,7 @@
 use std::os::fd::RawFd;
 
 use rustix::fs::fstat;
-use rustix::io;
+use rustix::io::{self, Errno};
 
 use super::death;
 use super::descriptor::descriptor;
@@ -19,45 +19,21 @@ use crate::kernel::{is_open, kind_of, was_connected};
 use crate::sync::Arc;
 use crate::table::{Epoch, Kind, NoSlot, Table, Unlinked};
 
-/// What to do about a number that has a recovery function already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Existing {
-    /// Leave it alone: an error.
-    Keep,
-    /// Replace its function, for all members; a number without one is an error.
-    Replace,
-}
-
 /// Makes `number` recoverable.
 pub(crate) fn attach(
     table: &'static Table<Connection>,
     number: RawFd,
     function: Box<dyn Recover>,
     policy: Policy,
-    existing: Existing,
 ) -> Result<Arc<Connection>, AttachError> {
     fork::take_care_of(table);
-    if number < 0 || !is_open(number) {
-        return Err(AttachError::NotOpen(number));
-    }
-    match (table.lookup(number), existing) {
-        (Some(_), Existing::Keep) => return Err(AttachError::AlreadyAttached(number)),
-        (None, Existing::Replace) => return Err(AttachError::NothingToReplace(number)),
-        (Some((_, connection)), Existing::Replace) => {
-            function.attached(descriptor(number)).map_err(AttachError::Refused)?;
-            connection.replace_function(function);
-            return Ok(connection);
-        }
-        (None, Existing::Keep) => {}
+    check_place(number)?;
+    if table.lookup(number).is_some() {
+        return Err(AttachError::AlreadyAttached(number));
     }
     let kind = kind_of(descriptor(number)).map_err(|_| AttachError::NotOpen(number))?;
     function.attached(descriptor(number)).map_err(AttachError::Refused)?;
-
-    let change = change();
-    let slot = table.slot_or_grow(number).map_err(|missing| match missing {
-        NoSlot::Negative => AttachError::NotOpen(number),
-        NoSlot::NoMemory => AttachError::NoMemory,
-    })?;
+    // Made before the change begins, and dropped after it has ended: both run code of the client.
     let connection = Arc::new(Connection::new(Birth {
         identity: table.new_identity(),
         kind,
@@ -68,14 +44,47 @@ pub(crate) fn attach(
         connected: !kind.is_socket() || was_connected(descriptor(number)),
         size: size_now(kind, number),
     }));
+
+    let _change = change();
+    let slot = table.slot_or_grow(number).map_err(|missing| match missing {
+        NoSlot::Negative => AttachError::NotOpen(number),
+        NoSlot::NoMemory => AttachError::NoMemory,
+    })?;
     if !slot.publish(connection.live_word(Epoch::default()), Arc::clone(&connection)) {
         return Err(AttachError::AlreadyAttached(number));
     }
-    if let Some(target) = &connection.target {
-        table.note_target(target.clone(), &connection);
+    if let Some(target) = connection.target() {
+        table.note_target(&target, &connection);
     }
-    drop(change);
     Ok(connection)
+}
+
+/// Replaces the recovery function of `number` and of all who share its connection.
+pub(crate) fn replace(table: &Table<Connection>, number: RawFd, function: Box<dyn Recover>) -> Result<(), AttachError> {
+    check_place(number)?;
+    let (_, connection) = table.lookup(number).ok_or(AttachError::NothingToReplace(number))?;
+    function.attached(descriptor(number)).map_err(AttachError::Refused)?;
+    let (before, after) = (connection.target(), function.target());
+    connection.replace_function(function, after.clone());
+
+    let _change = change();
+    if let Some(before) = before {
+        table.forget_target(&before, &connection);
+    }
+    if let Some(after) = after {
+        table.note_target(&after, &connection);
+    }
+    Ok(())
+}
+
+fn check_place(number: RawFd) -> Result<(), AttachError> {
+    if fork::is_another_process() {
+        return Err(AttachError::AnotherProcess);
+    }
+    if number < 0 || !is_open(number) {
+        return Err(AttachError::NotOpen(number));
+    }
+    Ok(())
 }
 
 fn size_now(kind: Kind, number: RawFd) -> u64 {
@@ -84,27 +93,37 @@ fn size_now(kind: Kind, number: RawFd) -> u64 {
 }
 
 /// Makes `number` an ordinary one. Waits while a transplant is moving it, and for nothing else.
-pub(crate) fn detach(table: &Table<Connection>, number: RawFd) -> Result<Arc<Connection>, NotAttached> {
+///
+/// In a child made by vfork nothing is done: the table is the parent's.
+pub(crate) fn detach(table: &Table<Connection>, number: RawFd) -> Result<(), NotAttached> {
     let missing = NotAttached(number);
+    if fork::is_another_process() {
+        return Err(missing);
+    }
     loop {
+        let (word, connection) = table.lookup(number).ok_or(missing)?;
         let slot = table.slot(number).ok_or(missing)?;
-        let identity = slot.word().identity().ok_or(missing)?;
+        let identity = word.identity().ok_or(missing)?;
+        // `connection` outlives the change: dropping the last reference drops the client's function.
         let change = change();
-        match slot.unlink(identity) {
-            Unlinked::Entry(connection) => {
-                let was_last = connection.members.leave(&change, number);
-                if let (true, Some(target)) = (was_last, &connection.target) {
-                    table.forget_target(target, &connection);
+        let mut unlinked = Unlinked::NotOurs;
+        connection.members.leave_if(&change, number, || {
+            unlinked = slot.unlink(identity);
+            unlinked == Unlinked::Out
+        });
+        match unlinked {
+            Unlinked::Out => {
+                let was_last = connection.members.numbers(&change).is_empty();
+                if let (true, Some(target)) = (was_last, connection.target()) {
+                    table.forget_target(&target, &connection);
                 }
-                return Ok(connection);
+                return Ok(());
             }
             Unlinked::NotOurs => return Err(missing),
             Unlinked::Moving => {}
         }
         drop(change);
-        if let Some(connection) = slot.entry(identity) {
-            let _ = waiting::for_verdict(table, &connection, None, false);
-        }
+        let _ = waiting::for_verdict(table, &connection, None, false);
     }
 }
 
@@ -113,6 +132,10 @@ pub(crate) fn detach(table: &Table<Connection>, number: RawFd) -> Result<Arc<Con
 /// it is thrown away with `undo` and made again after the verdict.
 ///
 /// A stale slot of the new number, left by a close behind our back, is purged.
+///
+/// # Errors
+///
+/// Those of `copy`; ENOMEM when there is no memory for the new number's slot.
 pub(crate) fn duplicate(
     table: &Table<Connection>,
     source: RawFd,
@@ -120,34 +143,48 @@ pub(crate) fn duplicate(
     mut undo: impl FnMut(RawFd),
 ) -> io::Result<RawFd> {
     loop {
-        let found = table.lookup(source);
-        let Some((word, connection)) = found else {
-            let number = copy()?;
-            purge(table, number);
-            return Ok(number);
-        };
+        let found = if fork::is_another_process() { None } else { table.lookup(source) };
+        let Some((word, connection)) = found else { return purged_copy(table, &mut copy) };
         if word.is_busy() || word.is_moving() {
             match waiting::for_verdict(table, &connection, None, false) {
                 waiting::Verdict::Come => continue,
                 // Inside its own recovery function, or in a circle of them: an ordinary copy of what is there.
-                _ => return copy(),
+                _ => return purged_copy(table, &mut copy),
             }
         }
-        let number = copy()?;
-        purge(table, number);
-        if join(table, source, number, &connection, word.epoch()) {
-            return Ok(number);
+        let number = purged_copy(table, &mut copy)?;
+        match join(table, source, number, &connection, word.epoch()) {
+            Joined::Yes | Joined::SourceHasLeft => return Ok(number),
+            Joined::Overtaken => undo(number),
+            Joined::NoMemory => {
+                undo(number);
+                return Err(Errno::NOMEM);
+            }
         }
-        undo(number);
     }
 }
 
-fn join(table: &Table<Connection>, source: RawFd, number: RawFd, connection: &Arc<Connection>, noted: Epoch) -> bool {
+/// Makes the copy, and forgets whoever had its number before and closed it behind our back.
+fn purged_copy(table: &Table<Connection>, copy: &mut impl FnMut() -> io::Result<RawFd>) -> io::Result<RawFd> {
+    let number = copy()?;
+    // Not attached is what is hoped for.
+    let _ = detach(table, number);
+    Ok(number)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Joined {
+    Yes,
+    /// An episode has been opened since the copy was made.
+    Overtaken,
+    /// The source is not a member any more: the copy is an ordinary number, as the source's is.
+    SourceHasLeft,
+    NoMemory,
+}
+
+fn join(table: &Table<Connection>, source: RawFd, number: RawFd, connection: &Arc<Connection>, noted: Epoch) -> Joined {
     let change = change();
-    let Ok(slot) = table.slot_or_grow(number) else {
-        // The copy stays an ordinary number: dup itself has succeeded.
-        return true;
-    };
+    let Ok(slot) = table.slot_or_grow(number) else { return Joined::NoMemory };
     let live = connection.live_word(noted);
     // The gate is looked at under the membership lock. If it is still open at the noted epoch, the copy is of the
     // living description, and whoever claims the gate from now on finds the new member in the list.
@@ -156,11 +193,11 @@ fn join(table: &Table<Connection>, source: RawFd, number: RawFd, connection: &Ar
             && table.word(source) == live
             && slot.publish(live, Arc::clone(connection))
     });
-    joined || !table.word(source).belongs_to(connection.identity)
-}
-
-/// Forgets a number that the kernel has just given out anew: whoever had it closed it behind our back.
-fn purge(table: &Table<Connection>, number: RawFd) {
-    // Not attached is what is hoped for.
-    let _ = detach(table, number);
+    if joined {
+        Joined::Yes
+    } else if table.word(source).belongs_to(connection.identity) {
+        Joined::Overtaken
+    } else {
+        Joined::SourceHasLeft
+    }
 }

@@ -19,7 +19,8 @@ mod transplant;
 mod waiting;
 
 pub(crate) use call::call;
-pub(crate) use membership::{Existing, attach, detach, duplicate};
+pub(crate) use death::is_writable;
+pub(crate) use membership::{attach, detach, duplicate, replace};
 pub use outcome::Outcome;
 pub(crate) use outcome::take as take_outcome;
 pub(crate) use request::Request;

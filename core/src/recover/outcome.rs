@@ -18,7 +18,8 @@ pub enum Outcome {
     /// At least one failed and was issued again on a new connection. The server may have seen its request twice, and
     /// whatever the program had half read or half written belongs to a connection that is gone.
     Retransmitted,
-    /// At least one failed, and the connection could not be recovered: it returned its original error.
+    /// At least one returned the error that it had met: the connection could not be recovered, or the call was one that
+    /// must not be issued again (a sync).
     GivenUp,
 }
 

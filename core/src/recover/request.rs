@@ -13,6 +13,8 @@ pub(crate) enum Operation {
     Sync,
     /// Asks or changes something else: seek, stat, truncate, ioctl.
     Control,
+    /// Changes what the application wants of the description: shutdown.
+    Passive,
 }
 
 /// A call's result as the kernel returns it: bytes moved, or an errno below zero.
@@ -91,6 +93,9 @@ impl Request {
     }
 
     pub(crate) const SYNC: Self = Self { operation: Operation::Sync, length: 0, enough: 0, interruptible: false };
+
+    /// Waits while an episode is open, but its own result is never taken for a death.
+    pub(crate) const PASSIVE: Self = Self { operation: Operation::Passive, ..Self::SYNC };
 
     pub(crate) const CONTROL: Self = Self { operation: Operation::Control, ..Self::SYNC };
 

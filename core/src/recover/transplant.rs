@@ -4,58 +4,97 @@
 //! ours any more and is left alone), the description is replaced, MOVING becomes live in the new generation. Covers that
 //! close or replace a number wait while it is MOVING, so nobody else's description is ever overwritten.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use rustix::io::{self, Errno};
-use smallvec::SmallVec;
 
 use super::death::is_writable;
+use super::fork;
 use super::step::{Step, reached};
-use crate::connection::{Connection, Watched, change};
+use crate::connection::{Connection, Numbers, Watched, change};
 use crate::kernel::{
-    self, Blocked, EpollSearch, Registration, carry_status_flags, close_on_exec, is_open, pin, place_at, registrations,
-    replace, same_description,
+    self, Blocked, carry_status_flags, close_on_exec, epoll_instances, is_open, pin, place_at, registrations, replace,
+    same_description,
 };
 use crate::sync::Arc;
 use crate::table::{Epoch, Kind, Slot, Table, Unlinked};
 
 pub(super) struct Transplant<'a> {
-    pub(super) table: &'a Table<Connection>,
-    pub(super) connection: &'a Arc<Connection>,
+    table: &'a Table<Connection>,
+    connection: &'a Arc<Connection>,
     /// The epoch that the members' words get: that of the verdict.
-    pub(super) epoch: Epoch,
+    epoch: Epoch,
+    watchers: Numbers,
+    troubles: RefCell<Vec<String>>,
 }
 
-impl Transplant<'_> {
-    /// Puts `staged` under every member; returns how many have it.
-    pub(super) fn publish(&self, staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> usize {
+/// What a transplant has done.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    /// How many members stand for the new description.
+    pub(super) count: usize,
+    pub(super) troubles: Vec<String>,
+}
+
+impl<'a> Transplant<'a> {
+    pub(super) fn new(table: &'a Table<Connection>, connection: &'a Arc<Connection>, epoch: Epoch) -> Self {
+        Self { table, connection, epoch, watchers: Numbers::new(), troubles: RefCell::default() }
+    }
+
+    /// Puts `staged` under every member that stands for `old`.
+    pub(super) fn publish(mut self, staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> Moved {
         let kind = self.connection.kind;
         if let Err(errno) = carry_status_flags(old, staged) {
-            tracing::warn!(target: "ha", %errno, "the status flags of the old description are lost");
+            self.complain(format!("the status flags of the old description are lost: {errno}"));
         }
         if kind.is_socket() {
             // Who sleeps in a call on the old description would sleep on; dup3 alone does not wake anybody.
             kernel::wake_blocked(old);
         }
         let slow_to_close = kind == Kind::File && is_writable(old) && kernel::is_remote_writable(old);
-        let moved = self.each_member(|number| self.replace_member(staged, number, slow_to_close));
+        let strangers = self.strangers(staged, old);
+        self.find_watchers();
+        let count = self.each_member(|number| {
+            if strangers.contains(&number) {
+                return Err(Errno::BADF);
+            }
+            self.replace_member(staged, number, slow_to_close)
+        });
         if let (Some(signal), false) = (self.connection.policy.kick, kind.is_socket())
             && let Err(errno) = kernel::kick_threads(signal)
         {
-            tracing::warn!(target: "ha", signal, %errno, "threads on the old description cannot be moved");
+            self.complain(format!("threads on the old description cannot be moved with signal {signal}: {errno}"));
         }
-        moved
+        Moved { count, troubles: self.troubles.into_inner() }
     }
 
     /// `old` lives again: members that stand for another description get a copy of it.
-    pub(super) fn spread(&self, old: BorrowedFd<'_>) -> usize {
-        self.each_member(|number| self.replace_member(old, number, false))
+    pub(super) fn spread(mut self, old: BorrowedFd<'_>) -> Moved {
+        let elsewhere = |number: &RawFd| same_description(*number, old.as_raw_fd()) == Some(false);
+        if self.connection.numbers().iter().any(elsewhere) {
+            self.find_watchers();
+        }
+        let count = self.each_member(|number| self.replace_member(old, number, false));
+        Moved { count, troubles: self.troubles.into_inner() }
+    }
+
+    /// Members that were closed and reused behind our back: what they stand for is somebody else's.
+    ///
+    /// After a fork that cannot be told from a member that another thread was moving when the child was made.
+    fn strangers(&self, staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> Numbers {
+        if self.connection.forks_before != fork::count() || !is_open(old.as_raw_fd()) {
+            return Numbers::new();
+        }
+        let is_other = |number: RawFd, than: BorrowedFd<'_>| same_description(number, than.as_raw_fd()) == Some(false);
+        let numbers = self.connection.numbers().into_iter();
+        numbers.filter(|number| is_open(*number) && is_other(*number, old) && is_other(*number, staged)).collect()
     }
 
     fn each_member(&self, put: impl Fn(RawFd) -> io::Result<()>) -> usize {
         let numbers = self.connection.numbers();
-        let ours = |number: &RawFd| self.table.slot(*number).is_some_and(|slot| self.one(*number, slot, &put));
-        numbers.iter().filter(|number| ours(number)).count()
+        let moved = |number: &RawFd| self.table.slot(*number).is_some_and(|slot| self.one(*number, slot, &put));
+        numbers.iter().filter(|number| moved(number)).count()
     }
 
     /// Moves one member. False: the number is not ours any more, or could not be repaired and is now ordinary.
@@ -68,15 +107,12 @@ impl Transplant<'_> {
         reached(Step::Moving(number));
         let put = put(number);
         reached(Step::Moved(number));
-        if let Err(errno) = put {
-            tracing::warn!(target: "ha", number, %errno, "cannot be replaced; it is an ordinary descriptor from now on");
-            // Unlinked and nothing else: the number keeps its dead description, and its calls their errors.
-            if let Unlinked::Entry(_) = slot.unlink_moving(identity) {
-                self.connection.members.leave(&change(), number);
-            }
-            return false;
-        }
-        slot.settle(identity, self.epoch)
+        let Err(errno) = put else { return slot.settle(identity, self.epoch) };
+        self.complain(format!("{number} cannot be replaced and is an ordinary descriptor from now on: {errno}"));
+        // Unlinked and nothing else: the number keeps its description, and its calls their results.
+        let unlink = || slot.unlink_moving(identity) == Unlinked::Out;
+        self.connection.members.leave_if(&change(), number, unlink);
+        false
     }
 
     fn replace_member(&self, new: BorrowedFd<'_>, number: RawFd, slow_to_close: bool) -> io::Result<()> {
@@ -92,26 +128,31 @@ impl Transplant<'_> {
         }
         let close_on_exec = close_on_exec(number)?;
         // The order matters: once the old description is gone from the number, epoll cannot be told to forget it.
-        let mut watchers = self.watchers(number);
-        watchers.retain(|watcher| watcher.remove() == Ok(true));
+        let mut registrations = registrations(number, &self.watchers);
+        registrations.retain(|registration| registration.remove() == Ok(true));
         let replaced = if slow_to_close {
             kernel::replace_without_waiting(new, number, close_on_exec)
         } else {
             replace(new, number, close_on_exec)
         };
-        for watcher in &watchers {
-            if let Err(errno) = watcher.restore() {
-                tracing::warn!(target: "ha", number, epoll = watcher.epoll, %errno, "is no longer watched by epoll");
+        for registration in &registrations {
+            if let Err(errno) = registration.restore() {
+                self.complain(format!("{number} is no longer watched by epoll {}: {errno}", registration.epoll));
             }
         }
         replaced
     }
 
-    fn watchers(&self, number: RawFd) -> SmallVec<[Registration; 2]> {
-        match &self.connection.policy.watched {
-            Watched::Nowhere => SmallVec::new(),
-            Watched::Everywhere => registrations(number, EpollSearch::Everywhere),
-            Watched::By(instances) => registrations(number, EpollSearch::Noted(instances)),
-        }
+    fn find_watchers(&mut self) {
+        self.watchers = match &self.connection.policy.watched {
+            Watched::Nowhere => Numbers::new(),
+            Watched::Everywhere => epoll_instances().into_iter().collect(),
+            Watched::By(instances) => instances.iter().copied().collect(),
+        };
+    }
+
+    /// Keeps a trouble for the time after the verdict: a log may need what this thread holds.
+    fn complain(&self, trouble: String) {
+        self.troubles.borrow_mut().push(trouble);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::claim;
-use super::held;
+use super::{claim, held};
 use crate::connection::{Connection, Waited};
 use crate::sync::clock::Moment;
 use crate::sync::thread::ThreadId;
@@ -82,6 +81,9 @@ impl Drop for Announced {
 /// each has announced itself before its fence and reads the other's announcement after it. If our fence comes first,
 /// the other one sees our announcement; if theirs does, we see theirs. So at least one of them sees the circle.
 fn would_be_circular(connection: &Arc<Connection>) -> bool {
+    if held::is_nothing() {
+        return false;
+    }
     fence(Ordering::SeqCst);
     let me = ThreadId::current();
     let mut next = Arc::clone(connection);
@@ -92,5 +94,6 @@ fn would_be_circular(connection: &Arc<Connection>) -> bool {
         }
         next = awaited;
     }
-    true
+    // A circle without this thread, or a chain that changes while it is followed: somebody else's to find.
+    false
 }

@@ -1,9 +1,12 @@
 //! Who is running: thread and process identities as the kernel knows them.
+//!
+//! # Safety
+//!
+//! tgkill(2), which rustix lacks, is passed integers only.
+
+#![allow(unsafe_code)]
 
 use std::num::NonZeroU32;
-
-use rustix::fs::{Access, access};
-use rustix::io::Errno;
 
 /// A kernel thread id. Asked of the kernel each time, on failure paths only: it is right in a forked child, and a
 /// thread-local copy would not be.
@@ -24,14 +27,30 @@ impl ThreadId {
         self.0.get()
     }
 
-    /// Whether this thread has ended. False when that cannot be told (no /proc).
+    /// Whether this thread has ended. Asked with the null signal and not of /proc, which may show another pid namespace.
     pub(crate) fn is_gone(self) -> bool {
-        access(format!("/proc/self/task/{}", self.0), Access::EXISTS) == Err(Errno::NOENT)
-            && access("/proc/self/task", Access::EXISTS).is_ok()
+        // SAFETY: see the top of this file.
+        let answer = unsafe { libc::syscall(libc::SYS_tgkill, process_id(), self.as_raw(), 0) };
+        answer == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
     }
 }
 
 /// This process, as getpid(2) says: another one in every child, vforked ones included.
 pub(crate) fn process_id() -> u32 {
     rustix::process::getpid().as_raw_nonzero().get().unsigned_abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_gone_once_it_has_ended() {
+        assert!(!ThreadId::current().is_gone());
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || tell.send(ThreadId::current()).unwrap());
+        let id = told.recv().unwrap();
+        thread.join().unwrap();
+        crate::testing::until("the kernel has forgotten the thread", || id.is_gone());
+    }
 }

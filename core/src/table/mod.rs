@@ -145,8 +145,8 @@ impl<E> Table<E> {
     }
 
     /// Notes that `entry` goes to `target`.
-    pub(crate) fn note_target(&self, target: Target, entry: &Arc<E>) {
-        let mut sharers = self.targets.get_or_init(DashMap::new).entry(target).or_default();
+    pub(crate) fn note_target(&self, target: &Target, entry: &Arc<E>) {
+        let mut sharers = self.targets.get_or_init(DashMap::new).entry(target.clone()).or_default();
         sharers.retain(|sharer| sharer.strong_count() > 0);
         sharers.push(Arc::downgrade(entry));
     }

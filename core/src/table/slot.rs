@@ -20,11 +20,11 @@ pub(crate) struct Slot<E> {
 }
 
 /// How an attempt to take a number out of the table ended.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Unlinked<E> {
-    /// It is out; this was its entry.
-    Entry(Arc<E>),
+pub(crate) enum Unlinked {
+    /// It is out.
+    Out,
     /// It did not belong to that identity (any more).
     NotOurs,
     /// Its transplant is under way: wait at the gate, then try again.
@@ -62,7 +62,7 @@ impl<E> Slot<E> {
     }
 
     /// Takes the number out of the table if it belongs to `identity`.
-    pub(crate) fn unlink(&self, identity: Identity) -> Unlinked<E> {
+    pub(crate) fn unlink(&self, identity: Identity) -> Unlinked {
         let mut word = self.word();
         loop {
             if !word.belongs_to(identity) {
@@ -79,7 +79,7 @@ impl<E> Slot<E> {
     }
 
     /// Like [`unlink`](Self::unlink), for the thread that is moving the number and cannot.
-    pub(crate) fn unlink_moving(&self, identity: Identity) -> Unlinked<E> {
+    pub(crate) fn unlink_moving(&self, identity: Identity) -> Unlinked {
         let word = self.word();
         if word.belongs_to(identity) && word.is_moving() && self.exchange(word, Word::RESERVED) {
             self.take()
@@ -88,11 +88,11 @@ impl<E> Slot<E> {
         }
     }
 
-    fn take(&self) -> Unlinked<E> {
+    fn take(&self) -> Unlinked {
         let entry = self.entry.swap(None);
         let emptied = self.exchange(Word::RESERVED, Word::NONE);
         debug_assert!(emptied, "a reserved word is nobody else's to change");
-        entry.map_or(Unlinked::NotOurs, Unlinked::Entry)
+        if entry.is_some() { Unlinked::Out } else { Unlinked::NotOurs }
     }
 
     /// Opens an episode on this member. False: the number is not a member any more.
@@ -172,7 +172,7 @@ mod tests {
         let slot = Slot::new();
         assert!(slot.publish(live(1), Arc::new(())));
         assert!(matches!(slot.unlink(identity(2)), Unlinked::NotOurs));
-        assert!(matches!(slot.unlink(identity(1)), Unlinked::Entry(_)));
+        assert!(matches!(slot.unlink(identity(1)), Unlinked::Out));
         assert_eq!(slot.word(), Word::NONE);
         assert!(!slot.make_busy(identity(1)) && !slot.begin_move(identity(1)));
     }
@@ -186,14 +186,14 @@ mod tests {
         let after = Epoch::default().after_recovery();
         assert!(slot.settle(identity(1), after));
         assert_eq!(slot.word().epoch(), after);
-        assert!(matches!(slot.unlink(identity(1)), Unlinked::Entry(_)));
+        assert!(matches!(slot.unlink(identity(1)), Unlinked::Out));
     }
 
     #[test]
     fn an_episode_of_the_last_owner_does_not_touch_the_next_one() {
         let slot = Slot::new();
         assert!(slot.publish(live(1), Arc::new(())));
-        assert!(matches!(slot.unlink(identity(1)), Unlinked::Entry(_)));
+        assert!(matches!(slot.unlink(identity(1)), Unlinked::Out));
         assert!(slot.publish(live(2), Arc::new(())));
         assert!(!slot.make_busy(identity(1)) && !slot.settle(identity(1), Epoch::default()));
         assert_eq!(slot.word(), live(2));

@@ -8,17 +8,17 @@ use rustix::io::Errno;
 use crate::connection::Policy;
 use crate::covered::cover;
 use crate::error::AttachError;
-use crate::recover::{Existing, Request, TABLE, attach, call, detach};
+use crate::recover::{Request, TABLE, attach, call, detach, replace};
 use crate::testing::{Never, Server, echo};
 
-fn try_to_attach(number: RawFd, existing: Existing) -> Result<(), AttachError> {
-    attach(&TABLE, number, Box::new(Never), Policy::persistent(), existing).map(drop)
+fn try_to_attach(number: RawFd) -> Result<(), AttachError> {
+    attach(&TABLE, number, Box::new(Never), Policy::persistent()).map(drop)
 }
 
 #[test]
 fn a_number_that_is_not_open_cannot_be_attached() {
     for number in [-1, RawFd::MIN, 1_000_000, 0x4000_0000, RawFd::MAX] {
-        let error = try_to_attach(number, Existing::Keep).unwrap_err();
+        let error = try_to_attach(number).unwrap_err();
         assert_eq!(error.errno(), Errno::BADF, "{error}");
         assert!(TABLE.lookup(number).is_none());
     }
@@ -36,7 +36,7 @@ fn calls_and_detachments_of_absurd_numbers_are_plain_errors() {
 fn a_second_attachment_names_the_way_to_replace() {
     let server = Server::that(echo);
     let covered = server.covered();
-    let error = try_to_attach(covered.as_raw_fd(), Existing::Keep).unwrap_err();
+    let error = try_to_attach(covered.as_raw_fd()).unwrap_err();
     assert_eq!(error.errno(), Errno::BUSY);
     assert!(error.to_string().contains("HAREPLACERECOVERYFN"), "{error}");
     server.die();
@@ -49,7 +49,7 @@ fn a_second_attachment_that_says_replace_replaces_for_all_clones() {
     let server = Server::that(echo);
     let covered = server.covered();
     let clone = covered.try_clone().unwrap();
-    try_to_attach(covered.as_raw_fd(), Existing::Replace).unwrap();
+    replace(&TABLE, covered.as_raw_fd(), Box::new(Never)).unwrap();
     server.die();
     assert_eq!((&clone).write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
     assert_eq!(server.recoveries(), 0);
@@ -59,7 +59,7 @@ fn a_second_attachment_that_says_replace_replaces_for_all_clones() {
 fn there_is_nothing_to_replace_on_an_ordinary_number() {
     let server = Server::that(echo);
     let ordinary = server.connect();
-    let error = try_to_attach(ordinary.as_raw_fd(), Existing::Replace).unwrap_err();
+    let error = replace(&TABLE, ordinary.as_raw_fd(), Box::new(Never)).unwrap_err();
     assert_eq!(error.errno(), Errno::BADF, "{error}");
 }
 

@@ -17,7 +17,7 @@ use crate::connection::function::RecoveryError;
 use crate::kernel::{borrow_number, replace};
 use crate::recover::request::InRegister;
 use crate::recover::step::at_every_step;
-use crate::recover::{Existing, Request, TABLE, attach, call, detach, duplicate};
+use crate::recover::{Request, TABLE, attach, call, detach, duplicate};
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::testing::until;
 
@@ -146,7 +146,7 @@ fn no_byte_ever_reaches_a_strangers_connection() {
         let ours = ours.clone();
         move |_: &crate::Attempt<'_>| -> Result<OwnedFd, RecoveryError> { Ok(UnixStream::connect(&ours)?.into()) }
     });
-    let connection = attach(&TABLE, anchor, Box::new(again), Policy::persistent(), Existing::Keep).unwrap();
+    let connection = attach(&TABLE, anchor, Box::new(again), Policy::persistent()).unwrap();
     let join = |number: RawFd| {
         let copy = || replace(borrow_number(anchor)?, number, true).map(|()| number);
         duplicate(&TABLE, anchor, copy, |_| {}).unwrap();
