@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::{self, Timeout};
 
 use super::address::Address;
-use super::socket::finish_connect;
+use super::socket::{finish_connect, is_connected_to_itself};
 use crate::kernel::socket::{TcpState, disconnect, tcp_state};
 use crate::kernel::sockopt as raw_options;
 use crate::sync::clock::Moment;
@@ -48,6 +48,7 @@ pub(super) fn revive(socket: BorrowedFd<'_>, address: &Address, limit: Option<Du
     }
     let error = match connect_within(socket, address, limit) {
         // Close wait: the server has answered already, and gone again. What it sent is there to be read.
+        Ok(()) if is_connected_to_itself(socket) => Errno::CONNREFUSED.into(),
         Ok(()) if matches!(tcp_state(socket), Some(TcpState::Established | TcpState::CloseWait)) => {
             return Revival::Revived;
         }

@@ -11,6 +11,7 @@ use rustix::net::{SendFlags, SocketFlags, SocketType, sockopt};
 
 use super::address::Address;
 use crate::kernel::description::wait_for;
+use crate::kernel::socket::tcp_state;
 use crate::kernel::socket_options::copy_options;
 use crate::sync::clock::Moment;
 
@@ -29,11 +30,21 @@ pub(super) fn connected(address: &Address, old: BorrowedFd<'_>, limit: Option<Du
     // Before the connect: buffer sizes decide the window scale, which is fixed by the handshake (tcp(7)).
     copy_options(old, new.as_fd());
     match address.connect(new.as_fd()) {
-        Ok(()) => Ok(new),
+        Ok(()) => {}
         // Interrupted, it goes on by itself, as a non-blocking one does (connect(2)).
-        Err(Errno::INPROGRESS | Errno::INTR) => finish_connect(new.as_fd(), limit).map(|()| new),
-        Err(errno) => Err(errno.into()),
+        Err(Errno::INPROGRESS | Errno::INTR) => finish_connect(new.as_fd(), limit)?,
+        Err(errno) => return Err(errno.into()),
     }
+    if is_connected_to_itself(new.as_fd()) { Err(Errno::CONNREFUSED.into()) } else { Ok(new) }
+}
+
+/// Whether a TCP socket has met itself: where nobody listens on a port of the ephemeral range, sooner or later the
+/// kernel chooses that very port for the caller's side, and the two ends are one (simultaneous open, RFC 9293 3.5).
+pub(super) fn is_connected_to_itself(socket: BorrowedFd<'_>) -> bool {
+    if tcp_state(socket).is_none() {
+        return false;
+    }
+    matches!((rustix::net::getsockname(socket), rustix::net::getpeername(socket)), (Ok(near), Ok(Some(far))) if near == far)
 }
 
 /// Waits for a connect that is under way on a socket of ours.
@@ -82,9 +93,23 @@ fn wait_until_writable(socket: BorrowedFd<'_>, until: Option<Moment>) -> io::Res
 #[cfg(test)]
 mod tests {
     use std::io::Read;
+    use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
     use std::os::unix::net::UnixStream;
 
     use super::*;
+
+    #[test]
+    fn a_socket_that_has_met_itself_is_told_from_one_that_has_met_a_server() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(!is_connected_to_itself(client.as_fd()));
+
+        let lonely = rustix::net::socket(rustix::net::AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&lonely, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let own = SocketAddr::try_from(rustix::net::getsockname(&lonely).unwrap()).unwrap();
+        rustix::net::connect(&lonely, &own).unwrap();
+        assert!(is_connected_to_itself(lonely.as_fd()));
+    }
 
     #[test]
     fn words_longer_than_the_buffer_are_sent_whole() {

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use crate::connection::function::{Attempt, RecoveryError};
+use crate::connection::function::{Attempt, Recover, Recovered, RecoveryError};
 use crate::covered::cover;
 use crate::recover::Outcome;
 use crate::sync::{Arc, AtomicU32, Ordering};
@@ -119,6 +119,62 @@ fn a_connection_that_dies_again_at_once_ends_at_the_limit_in_a_row() {
     let dead = (0..).find(|_| (&covered).read(&mut [0]).is_ok_and(|count| count == 0));
     assert_eq!(dead, Some(0));
     assert_eq!(server.recoveries(), 3);
+}
+
+#[test]
+fn a_call_is_held_up_no_longer_than_its_deadline_however_many_episodes_succeed() {
+    // A balancer that accepts and hangs up at once.
+    let server = Server::that(drop);
+    let covered = cover(server.connect())
+        .recovered_with(server.again())
+        .pausing(Duration::from_micros(100), Duration::from_millis(1))
+        .within(Duration::from_millis(50))
+        .attach()
+        .unwrap();
+    assert_eq!((&covered).read(&mut [0]).unwrap(), 0);
+    assert!(covered.report().recoveries > 1);
+    assert_eq!(covered.take_outcome(), Outcome::GivenUp);
+}
+
+#[test]
+fn a_function_that_says_the_old_one_lives_is_not_believed_because_of_unread_bytes() {
+    struct Nothing;
+    impl Recover for Nothing {
+        fn recover(&self, _: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
+            Ok(Recovered::InPlace)
+        }
+    }
+    let (client, mut server) = std::os::unix::net::UnixStream::pair().unwrap();
+    server.write_all(b"last words").unwrap();
+    let covered = cover(client).recovered_by(Nothing).trying_once().attach().unwrap();
+    drop(server);
+    assert_eq!((&covered).write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    assert!(covered.report().last_error.unwrap().contains("still dead"));
+}
+
+#[test]
+fn a_function_replaced_during_an_episode_has_no_part_in_it() {
+    let server = Server::that(echo);
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let covered = cover(server.connect())
+        .recovered_with(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Err(not_yet())
+        })
+        .within(Duration::from_millis(100))
+        .attach()
+        .unwrap();
+    server.die();
+    std::thread::scope(|scope| {
+        let write = scope.spawn(|| (&covered).write(b"x"));
+        crate::testing::until("the old one is at it", || calls.load(Ordering::Relaxed) > 1);
+        covered.recover_by(crate::testing::Then(server.again())).unwrap();
+        assert!(write.join().unwrap().is_err());
+    });
+    assert_eq!(server.recoveries(), 0);
+    (&covered).write_all(b"x").unwrap();
+    assert_eq!(server.recoveries(), 1);
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::io::{Errno, FdFlags};
 
-use crate::covered::Covered;
+use crate::covered::{Covered, cover};
 use crate::kernel::{borrow_number, replace, same_description};
 use crate::recover::step::{Step, at_every_step};
 use crate::recover::{Request, TABLE, call};
@@ -91,8 +92,7 @@ fn a_number_closed_and_reused_at_any_quiet_step_is_never_touched() {
 
 /// Puts a stranger under a number that has just been closed. (Another test may be given the number first: then both
 /// fail loudly, as `replace` would overwrite it. Numbers are taken from high up to avoid that.)
-fn replace_closed(number: RawFd, stranger: UnixStream) {
-    use std::os::fd::AsFd;
+fn replace_closed(number: RawFd, stranger: impl AsFd) {
     replace(stranger.as_fd(), number, true).unwrap();
 }
 
@@ -232,6 +232,71 @@ fn a_copy_overtaken_by_a_whole_episode_is_made_again() {
     assert_eq!(copies, 2);
     assert_eq!(same_description(number, source), Some(true));
     let _ = super::super::detach(&TABLE, number);
+    drop(own(number));
+}
+
+#[test]
+fn a_number_reused_between_its_failure_and_the_episode_is_not_taken_for_the_dead_one() {
+    let server = Server::that(echo);
+    let covered = server.covered();
+    let number = high_clone(&covered);
+    let (stranger, _peer) = UnixStream::pair().unwrap();
+    let mut kept = stranger.try_clone().unwrap();
+    let stranger = RefCell::new(Some(stranger));
+    server.die();
+    let reuse = move |step| {
+        if let (Step::Claimed, Some(stranger)) = (step, stranger.take()) {
+            let _ = super::super::detach(&TABLE, number);
+            replace_closed(number, stranger);
+        }
+    };
+    assert_eq!(at_every_step(reuse, || write_raw(number)), Err(Errno::PIPE));
+    kept.write_all(b"the stranger's socket was not shut down").unwrap();
+    assert_eq!(server.recoveries(), 1, "the other member was recovered");
+    drop(own(number));
+}
+
+#[test]
+fn a_number_reused_before_a_revival_in_place_does_not_spread_the_stranger() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let covered = cover(TcpStream::connect(address).unwrap())
+        .recovered_by(crate::Reconnect::to([address.to_string()]))
+        .attach()
+        .unwrap();
+    drop(listener.accept().unwrap());
+    let number = high_clone(&covered);
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stranger = RefCell::new(Some(TcpStream::connect(other.local_addr().unwrap()).unwrap()));
+    let (mut peer, _) = other.accept().unwrap();
+    let reuse = move |step| {
+        if let (Step::Claimed, Some(stranger)) = (step, stranger.take()) {
+            let _ = super::super::detach(&TABLE, number);
+            replace_closed(number, stranger);
+        }
+    };
+    let read =
+        || call(&TABLE, number, Request::read(1), |number| rustix::io::read(borrow_number(number)?, &mut [0; 1]));
+    let _ = at_every_step(reuse, read);
+    (&covered).write_all(b"secret").unwrap();
+    drop(own(number));
+    let mut bytes = Vec::new();
+    peer.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, b"");
+}
+
+#[test]
+fn a_stranger_put_under_a_members_number_behind_our_back_is_not_overwritten() {
+    let server = Server::that(echo);
+    let covered = server.covered();
+    let number = high_clone(&covered);
+    let (stranger, _peer) = UnixStream::pair().unwrap();
+    let kept = stranger.try_clone().unwrap();
+    replace_closed(number, stranger);
+    server.die();
+    (&covered).write_all(b"x").unwrap();
+    assert_eq!(same_description(number, kept.as_raw_fd()), Some(true));
+    assert!(TABLE.lookup(number).is_none(), "it is an ordinary number now");
     drop(own(number));
 }
 

@@ -1,6 +1,7 @@
 //! The engine seen from outside: situations, not functions.
 
 mod bad_input;
+mod files;
 mod fork;
 mod given_up;
 mod members;

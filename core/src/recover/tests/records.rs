@@ -118,6 +118,25 @@ fn what_follows_from_our_own_shutdown_is_no_death() {
     assert_eq!(server.recoveries(), 0);
 }
 
+#[test]
+fn a_recovered_connection_is_shut_in_no_direction() {
+    let server = Server::that(echo);
+    let covered = cover(server.connect())
+        .recovered_with(server.again())
+        .dying_of([Errno::INVAL])
+        .spreading(Duration::ZERO)
+        .at_most(2)
+        .attach()
+        .unwrap();
+    covered.shutdown(std::net::Shutdown::Write).unwrap();
+    // Sockets have no length: EINVAL, which is deadly here.
+    covered.set_len(1).unwrap_err();
+    (&covered).write_all(b"open again").unwrap();
+    covered.forgive();
+    server.die();
+    (&covered).write_all(b"and its death is a death").unwrap();
+}
+
 /// A character device that fails as asked: /dev/full stands for a dead one, /dev/zero for the one that comes back.
 fn device_that_dies_of(errno: Errno) -> crate::Covered {
     let open = |path: &str| std::fs::File::options().read(true).write(true).open(path);

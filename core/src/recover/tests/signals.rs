@@ -3,10 +3,15 @@
 #![allow(unsafe_code)]
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
 use std::sync::mpsc;
+use std::time::Duration;
 
-use crate::covered::cover;
+use crate::covered::{Covered, cover};
+use crate::recover::TABLE;
+use crate::recover::step::{Step, at_every_step};
 use crate::sync::thread::{ThreadId, process_id};
+use crate::sync::{Arc, AtomicBool, Ordering};
 use crate::testing::{Server, echo, is_asleep, pour, silence, until};
 
 extern "C" fn nothing(_: libc::c_int) {}
@@ -81,45 +86,81 @@ fn a_handler_without_sa_restart_interrupts_a_waiter_as_it_would_the_read() {
     assert_eq!(waiter_that_gets(signal).unwrap_err().kind(), ErrorKind::Interrupted);
 }
 
-#[test]
-fn a_holder_interrupted_in_a_pause_leaves_the_episode_to_the_next_call() {
-    let signal = libc::SIGRTMIN() + 3;
-    install(signal, 0);
+/// A covered connection to a dead server, whose recovery function succeeds from the moment `ready` says so, and pauses
+/// for ever before.
+fn waiting_for(ready: &Arc<AtomicBool>) -> Covered {
     let server = Server::that(echo);
-    let again = server.again();
-    let ready = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let is_ready = std::sync::Arc::clone(&ready);
+    let (again, ready) = (server.again(), Arc::clone(ready));
     let covered = cover(server.connect())
         .recovered_with(move |attempt| {
-            if is_ready.load(std::sync::atomic::Ordering::Relaxed) {
+            if ready.load(Ordering::Relaxed) {
                 again(attempt)
             } else {
                 Err(std::io::Error::from(ErrorKind::ConnectionRefused).into())
             }
         })
-        .pausing(std::time::Duration::from_secs(3600), std::time::Duration::from_secs(3600))
+        .spreading(Duration::ZERO)
+        .pausing(Duration::from_secs(1_000_000), Duration::from_secs(1_000_000))
         .without_deadline()
+        .at_most(2)
         .attach()
         .unwrap();
     server.die();
+    covered
+}
+
+/// Writes in a thread of its own, which gets `signal` once it sleeps and `may` says so, until its call has ended.
+fn write_until_interrupted(covered: &Covered, signal: libc::c_int, may: impl Fn() -> bool) -> std::io::Error {
     std::thread::scope(|scope| {
         let (tell, told) = mpsc::channel();
-        let covered = &covered;
         let holder = scope.spawn(move || {
             tell.send(ThreadId::current().as_raw()).unwrap();
             (&*covered).write(b"x")
         });
         let thread = told.recv().unwrap();
         until("the interruption is noticed", || {
-            if is_asleep(thread) {
+            if may() && is_asleep(thread) {
                 send(signal, thread);
             }
             holder.is_finished()
         });
-        assert_eq!(holder.join().unwrap().unwrap_err().kind(), ErrorKind::Interrupted);
-    });
-    ready.store(true, std::sync::atomic::Ordering::Relaxed);
-    covered.connection().limits.reset_in_a_row();
+        holder.join().unwrap().unwrap_err()
+    })
+}
+
+#[test]
+fn a_holder_interrupted_in_a_pause_leaves_the_episode_to_the_next_call_and_counts_for_nothing() {
+    let signal = libc::SIGRTMIN() + 3;
+    install(signal, 0);
+    let ready = Arc::new(AtomicBool::new(false));
+    let covered = waiting_for(&ready);
+    for _ in 0..5 {
+        assert_eq!(write_until_interrupted(&covered, signal, || true).kind(), ErrorKind::Interrupted);
+    }
+    ready.store(true, Ordering::Relaxed);
     (&covered).write_all(b"x").unwrap();
-    assert_eq!(covered.report().recoveries, 1);
+    assert_eq!((covered.report().recoveries, covered.report().episodes), (1, 1));
+}
+
+#[test]
+fn a_call_that_waits_for_an_episode_that_is_abandoned_recovers_by_itself() {
+    let signal = libc::SIGRTMIN() + 4;
+    install(signal, 0);
+    let ready = Arc::new(AtomicBool::new(false));
+    let covered = waiting_for(&ready);
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            until("an episode is open", || TABLE.word(covered.as_raw_fd()).is_busy());
+            let ready = Arc::clone(&ready);
+            let tell = move |step| {
+                if matches!(step, Step::Retrying(_)) {
+                    ready.store(true, Ordering::Relaxed);
+                }
+            };
+            at_every_step(tell, || (&covered).write(b"y"))
+        });
+        let error = write_until_interrupted(&covered, signal, || ready.load(Ordering::Relaxed));
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+        assert_eq!(waiter.join().unwrap().unwrap(), 1);
+    });
 }

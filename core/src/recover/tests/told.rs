@@ -80,6 +80,24 @@ fn an_observer_that_uses_the_descriptor_or_panics_does_no_harm() {
     assert_eq!(covered.report().recoveries, 1);
 }
 
+#[test]
+fn who_has_been_recovered_finds_it_in_the_report() {
+    for _ in 0..200 {
+        let server = Server::that(echo);
+        let covered = server.covered();
+        server.die();
+        let write_and_ask = || {
+            (&covered).write_all(b"x").unwrap();
+            covered.report().recoveries
+        };
+        let seen: Vec<u64> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(write_and_ask)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(seen, [1; 4]);
+    }
+}
+
 /// Collects the messages of events under the target `ha`.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
