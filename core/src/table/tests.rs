@@ -77,7 +77,7 @@ fn operations() -> impl Strategy<Value = Operation> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn the_table_behaves_like_a_map(script in prop::collection::vec(operations(), 1..200)) {

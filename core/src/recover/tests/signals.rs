@@ -3,12 +3,10 @@
 #![allow(unsafe_code)]
 
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsRawFd;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::covered::{Covered, cover};
-use crate::recover::TABLE;
 use crate::recover::step::{Step, at_every_step};
 use crate::sync::thread::{ThreadId, process_id};
 use crate::sync::{Arc, AtomicBool, Ordering};
@@ -86,14 +84,24 @@ fn a_handler_without_sa_restart_interrupts_a_waiter_as_it_would_the_read() {
     assert_eq!(waiter_that_gets(signal).unwrap_err().kind(), ErrorKind::Interrupted);
 }
 
-/// A covered connection to a dead server, whose recovery function succeeds from the moment `ready` says so, and pauses
-/// for ever before.
-fn waiting_for(ready: &Arc<AtomicBool>) -> Covered {
+/// What a recovery function tells, and is told.
+#[derive(Default)]
+struct Switch {
+    /// It has been called.
+    called: AtomicBool,
+    /// It may succeed.
+    ready: AtomicBool,
+}
+
+/// A covered connection to a dead server, whose recovery function succeeds from the moment it may, and pauses for ever
+/// before.
+fn waiting_for(switch: &Arc<Switch>) -> Covered {
     let server = Server::that(echo);
-    let (again, ready) = (server.again(), Arc::clone(ready));
+    let (again, switch) = (server.again(), Arc::clone(switch));
     let covered = cover(server.connect())
         .recovered_with(move |attempt| {
-            if ready.load(Ordering::Relaxed) {
+            switch.called.store(true, Ordering::Relaxed);
+            if switch.ready.load(Ordering::Relaxed) {
                 again(attempt)
             } else {
                 Err(std::io::Error::from(ErrorKind::ConnectionRefused).into())
@@ -132,12 +140,12 @@ fn write_until_interrupted(covered: &Covered, signal: libc::c_int, may: impl Fn(
 fn a_holder_interrupted_in_a_pause_leaves_the_episode_to_the_next_call_and_counts_for_nothing() {
     let signal = libc::SIGRTMIN() + 3;
     install(signal, 0);
-    let ready = Arc::new(AtomicBool::new(false));
-    let covered = waiting_for(&ready);
+    let switch = Arc::new(Switch::default());
+    let covered = waiting_for(&switch);
     for _ in 0..5 {
         assert_eq!(write_until_interrupted(&covered, signal, || true).kind(), ErrorKind::Interrupted);
     }
-    ready.store(true, Ordering::Relaxed);
+    switch.ready.store(true, Ordering::Relaxed);
     (&covered).write_all(b"x").unwrap();
     assert_eq!((covered.report().recoveries, covered.report().episodes), (1, 1));
 }
@@ -146,20 +154,20 @@ fn a_holder_interrupted_in_a_pause_leaves_the_episode_to_the_next_call_and_count
 fn a_call_that_waits_for_an_episode_that_is_abandoned_recovers_by_itself() {
     let signal = libc::SIGRTMIN() + 4;
     install(signal, 0);
-    let ready = Arc::new(AtomicBool::new(false));
-    let covered = waiting_for(&ready);
+    let switch = Arc::new(Switch::default());
+    let covered = waiting_for(&switch);
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| {
-            until("an episode is open", || TABLE.word(covered.as_raw_fd()).is_busy());
-            let ready = Arc::clone(&ready);
+            until("the first attempt has been made", || switch.called.load(Ordering::Relaxed));
+            let switch = Arc::clone(&switch);
             let tell = move |step| {
                 if matches!(step, Step::Retrying(_)) {
-                    ready.store(true, Ordering::Relaxed);
+                    switch.ready.store(true, Ordering::Relaxed);
                 }
             };
             at_every_step(tell, || (&covered).write(b"y"))
         });
-        let error = write_until_interrupted(&covered, signal, || ready.load(Ordering::Relaxed));
+        let error = write_until_interrupted(&covered, signal, || switch.ready.load(Ordering::Relaxed));
         assert_eq!(error.kind(), ErrorKind::Interrupted);
         assert_eq!(waiter.join().unwrap().unwrap(), 1);
     });
