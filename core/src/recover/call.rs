@@ -36,15 +36,41 @@ pub(crate) fn call(
         if !word.is_covered() || request.is_met_by(result) {
             return result;
         }
-        return after_the_call(table, number, request, word, result, &mut issue);
+        return leave_after(table, number, request, word, result, issue);
     }
+    leave_before(table, number, request, word, issue)
+}
+
+/// The two ways off the success path. `issue` is handed over by value and lent from here on: if `call` lent it itself,
+/// what it captures would have to stand in memory before every call.
+#[cold]
+#[inline(never)]
+fn leave_after(
+    table: &Table<Connection>,
+    number: RawFd,
+    request: Request,
+    word: Word,
+    result: InRegister,
+    mut issue: impl FnMut(RawFd) -> io::Result<usize>,
+) -> InRegister {
+    after_the_call(table, number, request, word, result, &mut issue)
+}
+
+#[cold]
+#[inline(never)]
+fn leave_before(
+    table: &Table<Connection>,
+    number: RawFd,
+    request: Request,
+    word: Word,
+    mut issue: impl FnMut(RawFd) -> io::Result<usize>,
+) -> InRegister {
     before_the_call(table, number, request, word, &mut issue)
 }
 
 type Issue<'a> = &'a mut dyn FnMut(RawFd) -> io::Result<usize>;
 
 /// The call has returned something that may show a death.
-#[cold]
 fn after_the_call(
     table: &Table<Connection>,
     number: RawFd,
@@ -66,7 +92,6 @@ fn after_the_call(
 }
 
 /// An episode is open, or this number is being transplanted: wait first, then issue.
-#[cold]
 fn before_the_call(
     table: &Table<Connection>,
     number: RawFd,
