@@ -17,14 +17,16 @@ use crate::table::Kind;
 ///
 /// `EBADF` when the number is not open.
 pub(crate) fn kind_of(fd: BorrowedFd<'_>) -> io::Result<Kind> {
+    match rustix::net::sockopt::socket_type(fd) {
+        Ok(SocketType::STREAM) => return Ok(Kind::Stream),
+        Ok(_) => return Ok(Kind::Socket),
+        Err(_) => {}
+    }
     Ok(match file_type(fd)? {
         FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::BlockDevice => Kind::File,
         FileType::Fifo => Kind::Pipe,
         FileType::CharacterDevice => Kind::Terminal,
-        FileType::Socket => match rustix::net::sockopt::socket_type(fd)? {
-            SocketType::STREAM => Kind::Stream,
-            _ => Kind::Socket,
-        },
+        FileType::Socket => Kind::Socket,
         FileType::Unknown => Kind::Other,
     })
 }

@@ -1,5 +1,7 @@
 //! The claim: the duty to end an episode. Whoever is granted the gate has one; dropping it gives the episode up.
 
+use std::os::fd::RawFd;
+
 use rustix::net::sockopt::{self, Timeout};
 
 use super::descriptor::descriptor;
@@ -22,8 +24,11 @@ impl<'a> Claim<'a> {
     /// and keeps every member's calls away from the dead description.
     pub(super) fn take_up(table: &'a Table<Connection>, connection: &'a Arc<Connection>) -> Self {
         let claim = Self { table, connection, ended: false };
-        note_timeouts(connection);
-        for number in connection.numbers() {
+        let numbers = connection.numbers();
+        if let (true, Some(number)) = (connection.kind.is_socket(), numbers.first()) {
+            note_timeouts(connection, *number);
+        }
+        for number in numbers {
             if let Some(slot) = table.slot(number) {
                 slot.make_busy(connection.identity);
             }
@@ -75,14 +80,9 @@ impl Drop for Claim<'_> {
 }
 
 /// A recovery function may set other timeouts on the socket meanwhile; who waits goes by the application's.
-fn note_timeouts(connection: &Connection) {
-    if !connection.kind.is_socket() {
-        return;
-    }
-    if let Some(number) = connection.numbers().first() {
-        let timeout = |which| sockopt::socket_timeout(descriptor(*number), which).ok().flatten();
-        connection.note_timeouts(timeout(Timeout::Recv), timeout(Timeout::Send));
-    }
+fn note_timeouts(connection: &Connection, number: RawFd) {
+    let timeout = |which| sockopt::socket_timeout(descriptor(number), which).ok().flatten();
+    connection.note_timeouts(timeout(Timeout::Recv), timeout(Timeout::Send));
 }
 
 /// Words first, gate second: who passes the gate finds no member still BUSY.

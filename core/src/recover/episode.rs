@@ -168,7 +168,12 @@ impl<'a> Tries<'a> {
 
     /// Pins a member, and looks afterwards whether the number was still ours.
     fn find_pin(&self) -> Result<Old, Hopeless> {
-        for number in self.candidates() {
+        if let Ok(pin) = pin(self.failed.number)
+            && self.is_ours(self.failed.number)
+        {
+            return Ok(Old::Pin(pin));
+        }
+        for number in self.failed.connection.numbers() {
             match pin(number) {
                 Ok(pin) if self.is_ours(number) => return Ok(Old::Pin(pin)),
                 Err(errno) if self.is_ours(number) && errno != Errno::BADF => return Err(Hopeless::NoNumber(errno)),
@@ -176,17 +181,16 @@ impl<'a> Tries<'a> {
             }
         }
         // Closed behind our back, every one of them. They can be put back all the same.
-        let ours = self.candidates().find(|number| self.is_ours(*number));
-        ours.map(Old::Member).ok_or(Hopeless::AllClosed)
+        self.find_member().map(Old::Member)
     }
 
+    /// The number whose call failed, or if that has been closed meanwhile, another one.
     fn find_member(&self) -> Result<RawFd, Hopeless> {
-        self.candidates().find(|number| self.is_ours(*number)).ok_or(Hopeless::AllClosed)
-    }
-
-    /// The number whose call failed, then all the others.
-    fn candidates(&self) -> impl Iterator<Item = RawFd> + use<> {
-        std::iter::once(self.failed.number).chain(self.failed.connection.numbers())
+        if self.is_ours(self.failed.number) {
+            return Ok(self.failed.number);
+        }
+        let numbers = self.failed.connection.numbers();
+        numbers.into_iter().find(|number| self.is_ours(*number)).ok_or(Hopeless::AllClosed)
     }
 
     fn is_ours(&self, number: RawFd) -> bool {

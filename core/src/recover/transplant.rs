@@ -53,9 +53,10 @@ impl<'a> Transplant<'a> {
             kernel::wake_blocked(old);
         }
         let slow_to_close = kind == Kind::File && is_writable(old) && kernel::is_remote_writable(old);
-        let strangers = self.strangers(staged, old);
+        let numbers = self.connection.numbers();
+        let strangers = self.strangers(&numbers, staged, old);
         self.find_watchers();
-        let count = self.each_member(|number| {
+        let count = self.each(&numbers, |number| {
             if strangers.contains(&number) {
                 return Err(Errno::BADF);
             }
@@ -71,28 +72,30 @@ impl<'a> Transplant<'a> {
 
     /// `old` lives again: members that stand for another description get a copy of it.
     pub(super) fn spread(mut self, old: BorrowedFd<'_>) -> Moved {
+        let numbers = self.connection.numbers();
         let elsewhere = |number: &RawFd| same_description(*number, old.as_raw_fd()) == Some(false);
-        if self.connection.numbers().iter().any(elsewhere) {
+        if numbers.iter().any(elsewhere) {
             self.find_watchers();
         }
-        let count = self.each_member(|number| self.replace_member(old, number, false));
+        let count = self.each(&numbers, |number| self.replace_member(old, number, false));
         Moved { count, troubles: self.troubles.into_inner() }
     }
 
     /// Members that were closed and reused behind our back: what they stand for is somebody else's.
     ///
     /// After a fork that cannot be told from a member that another thread was moving when the child was made.
-    fn strangers(&self, staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> Numbers {
-        if self.connection.forks_before != fork::count() || !is_open(old.as_raw_fd()) {
+    fn strangers(&self, numbers: &[RawFd], staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> Numbers {
+        if self.connection.forks_before != fork::count() {
             return Numbers::new();
         }
         let is_other = |number: RawFd, than: BorrowedFd<'_>| same_description(number, than.as_raw_fd()) == Some(false);
-        let numbers = self.connection.numbers().into_iter();
-        numbers.filter(|number| is_open(*number) && is_other(*number, old) && is_other(*number, staged)).collect()
+        let is_stranger = |number: RawFd| {
+            is_other(number, old) && is_other(number, staged) && is_open(number) && is_open(old.as_raw_fd())
+        };
+        numbers.iter().copied().filter(|number| is_stranger(*number)).collect()
     }
 
-    fn each_member(&self, put: impl Fn(RawFd) -> io::Result<()>) -> usize {
-        let numbers = self.connection.numbers();
+    fn each(&self, numbers: &[RawFd], put: impl Fn(RawFd) -> io::Result<()>) -> usize {
         let moved = |number: &RawFd| self.table.slot(*number).is_some_and(|slot| self.one(*number, slot, &put));
         numbers.iter().filter(|number| moved(number)).count()
     }
@@ -122,11 +125,12 @@ impl<'a> Transplant<'a> {
         if same_description(new.as_raw_fd(), number) == Some(true) {
             return Ok(());
         }
-        if !is_open(number) {
+        let close_on_exec = match close_on_exec(number) {
+            Ok(close_on_exec) => close_on_exec,
             // Closed behind our back. The number may be a stranger's by now, and then it is left alone.
-            return if place_at(new, number, true)? { Ok(()) } else { Err(Errno::BADF) };
-        }
-        let close_on_exec = close_on_exec(number)?;
+            Err(_) if place_at(new, number, true)? => return Ok(()),
+            Err(errno) => return Err(errno),
+        };
         // The order matters: once the old description is gone from the number, epoll cannot be told to forget it.
         let mut registrations = registrations(number, &self.watchers);
         registrations.retain(|registration| registration.remove() == Ok(true));
