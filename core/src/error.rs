@@ -58,4 +58,4 @@ impl From<AttachError> for io::Error {
 /// The number has no recovery function (EBADF).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("descriptor {0} has no recovery function: attach one first")]
-pub struct NotAttached(pub RawFd);
+pub(crate) struct NotAttached(pub(crate) RawFd);

@@ -66,7 +66,15 @@ mod testing;
 pub use connection::function::{Attempt, Failure, Recover, Recovered, RecoveryError};
 pub use connection::{Episode, Report, Verdict};
 pub use covered::{Builder, Covered, connections_to, cover};
-pub use error::{AttachError, NotAttached};
+pub use error::AttachError;
 pub use recover::Outcome;
 pub use recovery::{Reconnect, Reopen};
 pub use table::{Kind, Target};
+
+/// The version of rustix whose types ([`rustix::io::Errno`], [`rustix::net::SendFlags`], ...) this crate's API uses.
+pub use rustix;
+
+/// The example in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

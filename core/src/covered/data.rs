@@ -72,6 +72,17 @@ impl Covered {
         Ok(())
     }
 
+    /// Sets or clears `O_NONBLOCK`, for all clones; a recovered description has it as well. Waits while a recovery is
+    /// under way, so that it cannot be lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of fcntl(2), `F_SETFL`.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        let set = |fd: BorrowedFd<'_>| rustix::io::ioctl_fionbio(fd, nonblocking).map(|()| 0);
+        self.call(Request::PASSIVE, set).map(drop)
+    }
+
     /// The description's status, as fstat(2) tells it.
     ///
     /// # Errors

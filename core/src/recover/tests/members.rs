@@ -104,7 +104,7 @@ fn own(number: RawFd) -> OwnedFd {
 
 /// A clone with a number that no other test is given.
 fn high_clone(covered: &Covered) -> RawFd {
-    use std::sync::atomic::{AtomicI32, Ordering};
+    use crate::sync::{AtomicI32, Ordering};
     static NEXT: AtomicI32 = AtomicI32::new(600);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let source = covered.as_raw_fd();
@@ -307,7 +307,7 @@ fn close_on_exec_is_each_numbers_own_and_survives() {
     let clone = covered.try_clone().unwrap();
     rustix::io::fcntl_setfd(&clone, FdFlags::empty()).unwrap();
     rustix::io::fcntl_setfd(&covered, FdFlags::CLOEXEC).unwrap();
-    rustix::fs::fcntl_setfl(&covered, rustix::fs::OFlags::NONBLOCK).unwrap();
+    covered.set_nonblocking(true).unwrap();
     server.die();
     (&covered).write_all(b"x").unwrap();
     assert_eq!(rustix::io::fcntl_getfd(&clone).unwrap(), FdFlags::empty());

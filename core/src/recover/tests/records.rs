@@ -55,7 +55,7 @@ fn a_write_torn_by_the_servers_death_is_sent_again_whole() {
 fn a_short_transfer_of_a_living_connection_is_no_death() {
     let server = Server::that(silence);
     let covered = server.covered();
-    rustix::fs::fcntl_setfl(&covered, rustix::fs::OFlags::NONBLOCK).unwrap();
+    covered.set_nonblocking(true).unwrap();
     let message = vec![5; 4 << 20];
     let sent = (&covered).write(&message).unwrap();
     assert!(0 < sent && sent < message.len());
