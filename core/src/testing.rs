@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -143,6 +143,13 @@ impl Shared {
         });
         client
     }
+}
+
+/// Takes ownership of a number that a test has made by itself.
+#[allow(unsafe_code)]
+pub(crate) fn own(number: RawFd) -> OwnedFd {
+    // SAFETY: tests call it with numbers that they chose, and that nobody else owns.
+    unsafe { OwnedFd::from_raw_fd(number) }
 }
 
 /// Waits until `condition` holds; fails the test if it does not within ten seconds.

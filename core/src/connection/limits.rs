@@ -70,11 +70,12 @@ impl Limits {
         admitted
     }
 
-    /// Takes back what [`admit`](Self::admit) has counted: the episode ended without a verdict.
-    pub(crate) fn withdraw(&self) {
-        for count in [&self.episodes, &self.consecutive] {
-            // Saturating: the count may have been reset meanwhile.
-            let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+    /// Takes back what [`admit`](Self::admit) has counted: the episode ended without a verdict, so no recovery was
+    /// fruitless; and it was none at all if it ended before its first attempt.
+    pub(crate) fn withdraw(&self, before_the_first_attempt: bool) {
+        take_back(&self.consecutive);
+        if before_the_first_attempt {
+            take_back(&self.episodes);
         }
     }
 
@@ -84,6 +85,11 @@ impl Limits {
             self.reset_in_a_row();
         }
     }
+}
+
+fn take_back(count: &AtomicU32) {
+    // Not below zero: the count may have been reset meanwhile.
+    let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
 }
 
 fn allows(limit: &AtomicI32, count: &AtomicU32) -> bool {

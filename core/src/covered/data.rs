@@ -38,8 +38,9 @@ impl Covered {
     ///
     /// Those of fsync(2). When the server has died, the connection is recovered and the error is returned *all the
     /// same*: what was written before may be lost, and a success would say that it is durable. If another call has
-    /// recovered the connection since the last sync of a file open for writing, this one returns EIO, once, for the
-    /// same reason. Write again what has not been synced, then sync again.
+    /// recovered the connection since the last sync of a file open for writing, this one returns EIO for the same
+    /// reason: once for all clones, as the kernel reports a failed write-back once. Write again what has not been
+    /// synced, then sync again.
     pub fn sync_all(&self) -> io::Result<()> {
         self.sync(|fd| fs::fsync(fd))
     }
@@ -69,6 +70,10 @@ impl Covered {
     pub fn set_len(&self, length: u64) -> io::Result<()> {
         self.call(Request::CONTROL, |fd| fs::ftruncate(fd, length).map(|()| 0))?;
         self.connection.forget_size_above(length);
+        // Where the offset stands beyond the new end, it says nothing of what was written there.
+        if let Ok(offset) = fs::tell(self) {
+            self.connection.note_seek(offset);
+        }
         Ok(())
     }
 
@@ -137,13 +142,18 @@ impl Seek for &Covered {
             SeekFrom::End(offset) => fs::SeekFrom::End(offset),
             SeekFrom::Current(offset) => fs::SeekFrom::Current(offset),
         };
+        if let fs::SeekFrom::Start(offset) = position {
+            self.connection.note_seek(offset);
+        }
         let mut reached = 0;
         let seek = |fd: BorrowedFd<'_>| {
             reached = fs::seek(fd, position)?;
             Ok(0)
         };
         self.call(Request::CONTROL, seek)?;
-        self.connection.note_seek(reached);
+        if !matches!(position, fs::SeekFrom::Start(_) | fs::SeekFrom::Current(0)) {
+            self.connection.note_seek(reached);
+        }
         Ok(reached)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::BorrowedFd;
 
 use rustix::net::{self, RecvFlags, SendFlags};
 
@@ -51,8 +52,11 @@ impl Covered {
             Shutdown::Write => net::Shutdown::Write,
             Shutdown::Both => net::Shutdown::Both,
         };
-        self.call(Request::PASSIVE, |fd| net::shutdown(fd, kernels).map(|()| 0))?;
-        self.connection.note_shutdown(how);
-        Ok(())
+        let shut = |fd: BorrowedFd<'_>| {
+            // Before the kernel wakes those who read: what they are told follows from this.
+            self.connection.note_shutdown(how);
+            net::shutdown(fd, kernels).map(|()| 0)
+        };
+        self.call(Request::PASSIVE, shut).map(drop)
     }
 }

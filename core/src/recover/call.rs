@@ -1,5 +1,6 @@
 //! The covered call: issue it, and if that shows a dead connection, recover and issue it again.
 
+use std::cell::{Cell, OnceCell};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use rustix::io::{self, Errno};
@@ -119,6 +120,10 @@ struct Troubled<'a> {
     issue: Issue<'a>,
     /// Until when recoveries may hold this call up, all of them together.
     deadline: Option<Moment>,
+    /// Until when SO_RCVTIMEO or SO_SNDTIMEO let it wait for somebody else's; known once it waits.
+    promised: OnceCell<Option<Moment>>,
+    /// Whether a recovery has held it up already.
+    held_up: Cell<bool>,
 }
 
 /// What has become of the connection that a result came from.
@@ -168,7 +173,17 @@ impl<'a> Troubled<'a> {
         let identity = word.identity()?;
         let connection = table.entry(number, identity)?;
         let deadline = connection.policy.deadline.map(Moment::after);
-        Some(Self { table, number, identity, connection, request, issue, deadline })
+        Some(Self {
+            table,
+            number,
+            identity,
+            connection,
+            request,
+            issue,
+            deadline,
+            promised: OnceCell::new(),
+            held_up: Cell::new(false),
+        })
     }
 
     /// Whether this very thread is recovering the connection.
@@ -212,6 +227,9 @@ impl<'a> Troubled<'a> {
                 self.note_through();
                 return result;
             }
+            if result == Err(Errno::INTR) {
+                return result;
+            }
         }
     }
 
@@ -230,7 +248,7 @@ impl<'a> Troubled<'a> {
             Err(NoPlace::NotOurs | NoPlace::GivenUp) => return Err(Errno::BADF),
         };
         let result = (self.issue)(place.number());
-        if self.request.is_met_by(result.into()) {
+        if self.request.is_met_by(result.into()) || result == Err(Errno::INTR) {
             return result;
         }
         let given_up = place.epoch != began && place.epoch.generation() == began.generation();
@@ -265,6 +283,7 @@ impl<'a> Troubled<'a> {
             }
             match self.connection.gate.claim(captured, ThreadId::current()) {
                 Admission::Claimed => {
+                    let held_up_before = self.held_up.replace(true);
                     return match episode::run(&Failed {
                         table: self.table,
                         connection: &self.connection,
@@ -272,6 +291,7 @@ impl<'a> Troubled<'a> {
                         failure,
                         interruptible: self.request.interruptible,
                         deadline: self.deadline,
+                        is_first: !held_up_before,
                     }) {
                         Ended::Recovered => Judged::Recovered,
                         Ended::GivenUp => Judged::GivenUp,
@@ -294,6 +314,7 @@ impl<'a> Troubled<'a> {
     }
 
     fn wait(&self) -> Result<(), Judged> {
+        self.held_up.set(true);
         let until = self.patience();
         match waiting::for_verdict(self.table, &self.connection, until, self.request.interruptible) {
             waiting::Verdict::Come => Ok(()),
@@ -305,12 +326,15 @@ impl<'a> Troubled<'a> {
     /// Until when this call may wait for somebody else's recovery: its deadline, and what SO_RCVTIMEO or SO_SNDTIMEO
     /// promise of a call that waits for a peer.
     fn patience(&self) -> Option<Moment> {
-        let promised = match self.request.operation {
-            Operation::Read { .. } => self.connection.receive_timeout(),
-            Operation::Write => self.connection.send_timeout(),
-            Operation::Sync | Operation::Control | Operation::Passive => None,
-        };
-        [promised.map(Moment::after), self.deadline].into_iter().flatten().min()
+        let promised = self.promised.get_or_init(|| {
+            let timeout = match self.request.operation {
+                Operation::Read { .. } => self.connection.receive_timeout(),
+                Operation::Write => self.connection.send_timeout(),
+                Operation::Sync | Operation::Control | Operation::Passive => None,
+            };
+            timeout.map(Moment::after)
+        });
+        [*promised, self.deadline].into_iter().flatten().min()
     }
 
     /// Pins the description under our number once no episode is open, as long as the number is ours.

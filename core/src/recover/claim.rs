@@ -80,7 +80,7 @@ impl Drop for Claim<'_> {
 }
 
 /// A recovery function may set other timeouts on the socket meanwhile; who waits goes by the application's.
-fn note_timeouts(connection: &Connection, number: RawFd) {
+pub(super) fn note_timeouts(connection: &Connection, number: RawFd) {
     let timeout = |which| sockopt::socket_timeout(descriptor(number), which).ok().flatten();
     connection.note_timeouts(timeout(Timeout::Recv), timeout(Timeout::Send));
 }

@@ -40,6 +40,8 @@ pub(super) struct Failed<'a> {
     pub(super) interruptible: bool,
     /// Until when the call can wait.
     pub(super) deadline: Option<Moment>,
+    /// Whether no recovery has held the call up before, so that its deadline is as good as anybody's.
+    pub(super) is_first: bool,
 }
 
 /// Why the attempts ended without a recovery.
@@ -65,6 +67,8 @@ enum Hopeless {
     TooDeep,
     #[error("a signal handler ran")]
     Interrupted,
+    #[error("earlier recoveries have used up the time of this call")]
+    OutOfTime,
 }
 
 impl Hopeless {
@@ -93,6 +97,11 @@ pub(super) fn run(failed: &Failed<'_>) -> Ended {
         Err(Hopeless::Interrupted) => {
             claim.abandon();
             return Ended::Interrupted;
+        }
+        // No verdict: those who wait may have more time, and try for themselves.
+        Err(Hopeless::OutOfTime) => {
+            claim.abandon();
+            return Ended::GivenUp;
         }
         Err(hopeless) => (Verdict::GivenUp, Moved::default(), Some(hopeless.to_string())),
     };
@@ -168,12 +177,16 @@ impl<'a> Tries<'a> {
 
     /// Pins a member, and looks afterwards whether the number was still ours.
     fn find_pin(&self) -> Result<Old, Hopeless> {
-        if let Ok(pin) = pin(self.failed.number)
+        // A number that was not open when it failed may be a stranger's by now, however much the table calls it ours.
+        let was_open = self.failed.failure != Failure::Errno(Errno::BADF);
+        if was_open
+            && let Ok(pin) = pin(self.failed.number)
             && self.is_ours(self.failed.number)
         {
             return Ok(Old::Pin(pin));
         }
-        for number in self.failed.connection.numbers() {
+        let others = self.failed.connection.numbers();
+        for number in others.into_iter().filter(|number| was_open || *number != self.failed.number) {
             match pin(number) {
                 Ok(pin) if self.is_ours(number) => return Ok(Old::Pin(pin)),
                 Err(errno) if self.is_ours(number) && errno != Errno::BADF => return Err(Hopeless::NoNumber(errno)),
@@ -219,6 +232,9 @@ impl<'a> Tries<'a> {
                 Err(hopeless) => hopeless,
             };
             let over = self.failed.deadline.is_some_and(Moment::has_passed);
+            if over && hopeless.may_pass() && !self.failed.is_first {
+                return Err(Hopeless::OutOfTime);
+            }
             if !hopeless.may_pass() || !policy.persists || over {
                 return Err(hopeless);
             }
@@ -306,10 +322,16 @@ impl<'a> Tries<'a> {
     }
 
     /// Puts the repair under every number.
-    fn put(&self, repair: Repair, claim: &Claim<'_>) -> Result<Moved, Hopeless> {
+    fn put(&mut self, repair: Repair, claim: &Claim<'_>) -> Result<Moved, Hopeless> {
         reached(Step::Obtained);
-        let transplant =
+        let mut transplant =
             Transplant::new(self.failed.table, self.failed.connection, claim.epoch_after(Verdict::Recovered));
+        while let Some(Old::Member(number)) = self.old {
+            if transplant.hold_still(number) {
+                break;
+            }
+            self.old = Some(Old::Member(self.find_member()?));
+        }
         let moved = match &repair {
             Repair::Staged(staged) => transplant.publish(staged.as_fd(), self.old()),
             Repair::InPlace => transplant.spread(self.old()),
@@ -332,7 +354,7 @@ impl<'a> Tries<'a> {
         match sleep_interruptibly(pause) {
             Slept::Through => Ok(()),
             Slept::Interrupted => {
-                self.failed.connection.limits.withdraw();
+                self.failed.connection.limits.withdraw(self.count == 0);
                 Err(Hopeless::Interrupted)
             }
         }

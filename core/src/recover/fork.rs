@@ -19,7 +19,7 @@ use crate::table::Table;
 
 /// The process that the table belongs to; 0 until something is covered.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
-/// How often this process, and those it was forked from, have forked.
+/// How often this process, and those it was forked from, have forked, or tried to: the handlers are not told which.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 /// The table whose episodes are taken care of.
 static TABLE: OnceLock<&'static Table<Connection>> = OnceLock::new();

@@ -8,6 +8,7 @@ use std::os::fd::RawFd;
 use rustix::fs::fstat;
 use rustix::io::{self, Errno};
 
+use super::claim;
 use super::death;
 use super::descriptor::descriptor;
 use super::fork;
@@ -52,6 +53,9 @@ pub(crate) fn attach(
     })?;
     if !slot.publish(connection.live_word(Epoch::default()), Arc::clone(&connection)) {
         return Err(AttachError::AlreadyAttached(number));
+    }
+    if kind.is_socket() {
+        claim::note_timeouts(&connection, number);
     }
     if let Some(target) = connection.target() {
         table.note_target(&target, &connection);

@@ -25,6 +25,10 @@ pub(super) struct Transplant<'a> {
     connection: &'a Arc<Connection>,
     /// The epoch that the members' words get: that of the verdict.
     epoch: Epoch,
+    /// A member that is MOVING from the beginning to the end: its turn comes last.
+    held: Option<RawFd>,
+    /// While a number is MOVING, a handler on this thread that closes it would wait for ever.
+    _signals: Blocked,
     watchers: Numbers,
     troubles: RefCell<Vec<String>>,
 }
@@ -39,7 +43,27 @@ pub(super) struct Moved {
 
 impl<'a> Transplant<'a> {
     pub(super) fn new(table: &'a Table<Connection>, connection: &'a Arc<Connection>, epoch: Epoch) -> Self {
-        Self { table, connection, epoch, watchers: Numbers::new(), troubles: RefCell::default() }
+        Self {
+            table,
+            connection,
+            epoch,
+            held: None,
+            _signals: Blocked::all(),
+            watchers: Numbers::new(),
+            troubles: RefCell::default(),
+        }
+    }
+
+    /// Keeps a member from being closed or replaced until the transplant has ended, because it stands for the old
+    /// description. False: it is not ours any more.
+    #[must_use]
+    pub(super) fn hold_still(&mut self, number: RawFd) -> bool {
+        let slot = self.table.slot(number);
+        let held = slot.is_some_and(|slot| slot.begin_move(self.connection.identity));
+        if held {
+            self.held = Some(number);
+        }
+        held
     }
 
     /// Puts `staged` under every member that stands for `old`.
@@ -53,15 +77,8 @@ impl<'a> Transplant<'a> {
             kernel::wake_blocked(old);
         }
         let slow_to_close = kind == Kind::File && is_writable(old) && kernel::is_remote_writable(old);
-        let numbers = self.connection.numbers();
-        let strangers = self.strangers(&numbers, staged, old);
         self.find_watchers();
-        let count = self.each(&numbers, |number| {
-            if strangers.contains(&number) {
-                return Err(Errno::BADF);
-            }
-            self.replace_member(staged, number, slow_to_close)
-        });
+        let count = self.each(|number| self.replace_member(staged, number, Some(old), slow_to_close));
         if let (Some(signal), false) = (self.connection.policy.kick, kind.is_socket())
             && let Err(errno) = kernel::kick_threads(signal)
         {
@@ -72,30 +89,27 @@ impl<'a> Transplant<'a> {
 
     /// `old` lives again: members that stand for another description get a copy of it.
     pub(super) fn spread(mut self, old: BorrowedFd<'_>) -> Moved {
-        let numbers = self.connection.numbers();
         let elsewhere = |number: &RawFd| same_description(*number, old.as_raw_fd()) == Some(false);
-        if numbers.iter().any(elsewhere) {
+        if self.connection.numbers().iter().any(elsewhere) {
             self.find_watchers();
         }
-        let count = self.each(&numbers, |number| self.replace_member(old, number, false));
+        let count = self.each(|number| self.replace_member(old, number, None, false));
         Moved { count, troubles: self.troubles.into_inner() }
     }
 
-    /// Members that were closed and reused behind our back: what they stand for is somebody else's.
+    /// Whether a number was closed and reused behind our back: what it stands for is somebody else's.
     ///
     /// After a fork that cannot be told from a member that another thread was moving when the child was made.
-    fn strangers(&self, numbers: &[RawFd], staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> Numbers {
-        if self.connection.forks_before != fork::count() {
-            return Numbers::new();
-        }
-        let is_other = |number: RawFd, than: BorrowedFd<'_>| same_description(number, than.as_raw_fd()) == Some(false);
-        let is_stranger = |number: RawFd| {
-            is_other(number, old) && is_other(number, staged) && is_open(number) && is_open(old.as_raw_fd())
-        };
-        numbers.iter().copied().filter(|number| is_stranger(*number)).collect()
+    fn is_strangers(&self, number: RawFd, old: BorrowedFd<'_>) -> bool {
+        self.connection.forks_before == fork::count()
+            && same_description(number, old.as_raw_fd()) == Some(false)
+            && is_open(old.as_raw_fd())
     }
 
-    fn each(&self, numbers: &[RawFd], put: impl Fn(RawFd) -> io::Result<()>) -> usize {
+    fn each(&self, put: impl Fn(RawFd) -> io::Result<()>) -> usize {
+        let mut numbers = self.connection.numbers();
+        numbers.retain(|number| Some(*number) != self.held);
+        numbers.extend(self.held);
         let moved = |number: &RawFd| self.table.slot(*number).is_some_and(|slot| self.one(*number, slot, &put));
         numbers.iter().filter(|number| moved(number)).count()
     }
@@ -103,8 +117,7 @@ impl<'a> Transplant<'a> {
     /// Moves one member. False: the number is not ours any more, or could not be repaired and is now ordinary.
     fn one(&self, number: RawFd, slot: &Slot<Connection>, put: &impl Fn(RawFd) -> io::Result<()>) -> bool {
         let identity = self.connection.identity;
-        let _signals = Blocked::all();
-        if !slot.begin_move(identity) {
+        if self.held != Some(number) && !slot.begin_move(identity) {
             return false;
         }
         reached(Step::Moving(number));
@@ -118,7 +131,14 @@ impl<'a> Transplant<'a> {
         false
     }
 
-    fn replace_member(&self, new: BorrowedFd<'_>, number: RawFd, slow_to_close: bool) -> io::Result<()> {
+    /// Puts `new` under `number`, if that stands for `old` where there is one.
+    fn replace_member(
+        &self,
+        new: BorrowedFd<'_>,
+        number: RawFd,
+        old: Option<BorrowedFd<'_>>,
+        slow_to_close: bool,
+    ) -> io::Result<()> {
         // A recovery function may have been given a member's own number, if that was closed behind our back.
         let aside = if new.as_raw_fd() == number { Some(pin(number)?) } else { None };
         let new = aside.as_ref().map_or(new, AsFd::as_fd);
@@ -131,6 +151,9 @@ impl<'a> Transplant<'a> {
             Err(_) if place_at(new, number, true)? => return Ok(()),
             Err(errno) => return Err(errno),
         };
+        if old.is_some_and(|old| self.is_strangers(number, old)) {
+            return Err(Errno::BADF);
+        }
         // The order matters: once the old description is gone from the number, epoll cannot be told to forget it.
         let mut registrations = registrations(number, &self.watchers);
         registrations.retain(|registration| registration.remove() == Ok(true));

@@ -3,8 +3,8 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use rustix::fs::{CWD, FileType, Mode, OFlags, SeekFrom};
 
 use super::identity::Identity;
@@ -13,6 +13,7 @@ use crate::connection::function::{Attempt, Recover, Recovered, RecoveryError};
 use crate::kernel::kind::{file_type, kind_of};
 use crate::kernel::mount::{Mount, mount_of, mount_of_descriptor};
 use crate::kernel::path::{file_offset, path_of};
+use crate::sync::Arc;
 use crate::table::{Kind, Target};
 
 /// Recovers a file, directory, FIFO or terminal by opening its path again.
@@ -51,7 +52,8 @@ pub struct Reopen {
     given: Option<PathBuf>,
     check_time: bool,
     check_block: bool,
-    record: Mutex<Option<Record>>,
+    /// No lock: a fork would leave it locked in the child.
+    record: ArcSwapOption<Record>,
 }
 
 /// What was known while the server was there.
@@ -71,7 +73,7 @@ impl Reopen {
     /// Each one serves one path: attaching it to a descriptor of another file is refused.
     #[must_use]
     pub fn recorded() -> Self {
-        Self { given: None, check_time: false, check_block: false, record: Mutex::new(None) }
+        Self { given: None, check_time: false, check_block: false, record: ArcSwapOption::empty() }
     }
 
     /// Opens `path`, which must be absolute; attaching is refused with [`io::ErrorKind::InvalidInput`] otherwise.
@@ -98,11 +100,6 @@ impl Reopen {
         self
     }
 
-    fn record(&self) -> MutexGuard<'_, Option<Record>> {
-        // Nothing panics while it is held; and a record is replaced as a whole.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn path_for(&self, descriptor: BorrowedFd<'_>) -> io::Result<PathBuf> {
         match &self.given {
             Some(path) if path.is_absolute() => Ok(path.clone()),
@@ -114,7 +111,7 @@ impl Reopen {
 
 impl Recover for Reopen {
     fn recover(&self, attempt: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
-        let Some(record) = self.record().clone() else {
+        let Some(record) = self.record.load_full() else {
             return Err(RecoveryError::Final(invalid("the function was never attached to a descriptor")));
         };
         if record.mount.as_ref().is_some_and(|mount| !mount.is_there()) {
@@ -129,7 +126,7 @@ impl Recover for Reopen {
     }
 
     fn target(&self) -> Option<Target> {
-        let recorded = self.record().as_ref().map(|record| record.path.clone());
+        let recorded = self.record.load().as_ref().map(|record| record.path.clone());
         recorded.or_else(|| self.given.clone()).map(Target::Path)
     }
 
@@ -144,11 +141,10 @@ impl Recover for Reopen {
         let flags = rustix::fs::fcntl_getfl(descriptor)?;
         let identity = Identity::of(descriptor, self.check_time && regular, self.check_block && regular)?;
         let mount = if self.given.is_some() { mount_at(&path) } else { mount_of_descriptor(descriptor) };
-        let mut record = self.record();
-        if record.as_ref().is_some_and(|record| record.path != path) {
+        if self.record.load().as_ref().is_some_and(|record| record.path != path) {
             return Err(invalid("the function already serves another path"));
         }
-        *record = Some(Record { path, kind, file_type, flags, mount, identity });
+        self.record.store(Some(Arc::new(Record { path, kind, file_type, flags, mount, identity })));
         Ok(())
     }
 }

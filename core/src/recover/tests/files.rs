@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
 use rustix::fs::{FlockOperation, fcntl_lock};
@@ -11,12 +11,12 @@ use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::covered::{Covered, cover};
-use crate::kernel::borrow_number;
-use crate::recover::Outcome;
+use crate::kernel::{borrow_number, replace};
 use crate::recover::step::{Step, at_every_step};
+use crate::recover::{Outcome, Request, TABLE, call};
 use crate::sync::Arc;
 use crate::sync::thread::ThreadId;
-use crate::testing::{is_asleep, until};
+use crate::testing::{is_asleep, own, until};
 
 /// A file that is covered by [`Reopen`](crate::Reopen) and dies of EINVAL.
 fn covered_file(content: &[u8]) -> (NamedTempFile, Covered) {
@@ -63,6 +63,56 @@ fn a_file_that_came_back_without_what_was_written_is_refused() {
     let report = covered.report();
     assert_eq!(report.recoveries, 0);
     assert!(report.last_error.unwrap().contains("12"), "it names what is missing");
+}
+
+#[test]
+fn a_file_that_the_application_has_truncated_is_not_missing_anything() {
+    let (_file, covered) = covered_file(b"");
+    (&covered).write_all(&[7; 1000]).unwrap();
+    covered.set_len(0).unwrap();
+    die(&covered);
+}
+
+#[test]
+fn asking_for_the_offset_does_not_make_it_doubtful() {
+    let (file, covered) = covered_file(b"");
+    (&covered).write_all(b"acknowledged").unwrap();
+    assert_eq!((&covered).stream_position().unwrap(), 12);
+    std::fs::rename(NamedTempFile::new().unwrap().path(), file.path()).unwrap();
+    covered.read_at(&mut [0; 4], u64::MAX).unwrap_err();
+    assert_eq!(covered.report().recoveries, 0);
+}
+
+#[test]
+fn a_file_whose_failing_number_is_closed_and_reused_is_recovered_under_its_other_numbers() {
+    for at in [Step::Busy, Step::Obtained] {
+        let (_file, covered) = covered_file(b"hello");
+        let twin = covered.try_clone().unwrap();
+        // A number that no other test is given.
+        let (number, source) = (900 + i32::from(at == Step::Busy), covered.as_raw_fd());
+        let copy = || replace(borrow_number(source)?, number, true).map(|()| number);
+        super::super::duplicate(&TABLE, source, copy, |_| {}).unwrap();
+        let reuse = move |step| {
+            if step == at && super::super::detach(&TABLE, number).is_ok() {
+                replace(File::open("/dev/null").unwrap().as_fd(), number, true).unwrap();
+            }
+        };
+        let read = || {
+            call(&TABLE, number, Request::read_at(4, 0), |number| {
+                // The death of the first call; nothing may be read through the number once it is a stranger's.
+                rustix::io::pread(borrow_number(number)?, &mut [0; 4], u64::MAX)
+            })
+        };
+        assert_eq!(at_every_step(reuse, read), Err(Errno::INVAL).into());
+        for member in [&covered, &twin] {
+            assert!(TABLE.lookup(member.as_raw_fd()).is_some(), "closed at {at:?}");
+            assert_eq!(member.read_at(&mut [0; 5], 0).unwrap(), 5);
+        }
+        assert_eq!(covered.report().recoveries, 1, "closed at {at:?}: {:?}", covered.report());
+        let dev_null = rustix::fs::fstat(borrow_number(number).unwrap()).unwrap();
+        assert_eq!(dev_null.st_rdev, rustix::fs::stat("/dev/null").unwrap().st_rdev, "the stranger was left alone");
+        drop(own(number));
+    }
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::connection::function::{Attempt, Recover, Recovered, RecoveryError};
 use crate::covered::cover;
 use crate::recover::Outcome;
-use crate::sync::{Arc, AtomicU32, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicU32, Ordering};
 use crate::testing::{Never, Server, echo, silence, while_all_sleep};
 
 fn not_yet() -> RecoveryError {
@@ -134,6 +134,40 @@ fn a_call_is_held_up_no_longer_than_its_deadline_however_many_episodes_succeed()
     assert_eq!((&covered).read(&mut [0]).unwrap(), 0);
     assert!(covered.report().recoveries > 1);
     assert_eq!(covered.take_outcome(), Outcome::GivenUp);
+}
+
+#[test]
+fn a_call_that_is_out_of_time_does_not_decide_for_one_that_is_not() {
+    // The server flaps until the first call has no time left, then it is away until the second call has come.
+    let (server, flapping) = (Server::that(echo), Server::that(drop));
+    let (again, flap) = (server.again(), flapping.again());
+    let second_has_come = Arc::new(AtomicBool::new(false));
+    let may_recover = Arc::clone(&second_has_come);
+    let began = Instant::now();
+    let covered = cover(flapping.connect())
+        .recovered_with(move |attempt| {
+            if may_recover.load(Ordering::Relaxed) {
+                again(attempt)
+            } else if began.elapsed() < Duration::from_millis(150) {
+                flap(attempt)
+            } else {
+                Err(not_yet())
+            }
+        })
+        .pausing(Duration::from_millis(1), Duration::from_millis(10))
+        .within(Duration::from_millis(300))
+        .attach()
+        .unwrap();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| (&covered).read(&mut [0]).unwrap());
+        crate::testing::until("the first call has flapped long enough", || {
+            began.elapsed() > Duration::from_millis(200)
+        });
+        let second = scope.spawn(|| (&covered).write(b"x").unwrap());
+        assert_eq!(first.join().unwrap(), 0, "its time is up");
+        second_has_come.store(true, Ordering::Relaxed);
+        assert_eq!(second.join().unwrap(), 1);
+    });
 }
 
 #[test]

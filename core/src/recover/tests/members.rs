@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::io::{Errno, FdFlags};
@@ -12,7 +12,7 @@ use crate::covered::{Covered, cover};
 use crate::kernel::{borrow_number, replace, same_description};
 use crate::recover::step::{Step, at_every_step};
 use crate::recover::{Request, TABLE, call};
-use crate::testing::{Server, echo, swallow, until};
+use crate::testing::{Server, echo, own, swallow, until};
 
 fn write_raw(number: RawFd) -> rustix::io::Result<usize> {
     call(&TABLE, number, Request::write(1), |number| {
@@ -94,12 +94,6 @@ fn a_number_closed_and_reused_at_any_quiet_step_is_never_touched() {
 /// fail loudly, as `replace` would overwrite it. Numbers are taken from high up to avoid that.)
 fn replace_closed(number: RawFd, stranger: impl AsFd) {
     replace(stranger.as_fd(), number, true).unwrap();
-}
-
-#[allow(unsafe_code)]
-fn own(number: RawFd) -> OwnedFd {
-    // SAFETY: the tests put the description there themselves.
-    unsafe { OwnedFd::from_raw_fd(number) }
 }
 
 /// A clone with a number that no other test is given.

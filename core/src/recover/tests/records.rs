@@ -137,6 +137,18 @@ fn a_recovered_connection_is_shut_in_no_direction() {
     (&covered).write_all(b"and its death is a death").unwrap();
 }
 
+#[test]
+fn a_reader_woken_by_another_threads_shutdown_sees_its_end() {
+    for _ in 0..100 {
+        let server = Server::that(silence);
+        let covered = server.covered();
+        let both = std::net::Shutdown::Both;
+        let read = while_all_sleep(1, |_| (&covered).read(&mut [0]).unwrap(), || covered.shutdown(both).unwrap());
+        assert_eq!(read, [0]);
+        assert_eq!(server.recoveries(), 0);
+    }
+}
+
 /// A character device that fails as asked: /dev/full stands for a dead one, /dev/zero for the one that comes back.
 fn device_that_dies_of(errno: Errno) -> crate::Covered {
     let open = |path: &str| std::fs::File::options().read(true).write(true).open(path);

@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use crate::recover::request::InRegister;
 use crate::recover::step::at_every_step;
 use crate::recover::{Request, TABLE, attach, call, detach, duplicate};
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
-use crate::testing::until;
+use crate::testing::{own, until};
 
 const SEED: u64 = 20_26;
 const CALLS: u32 = 20_000;
@@ -108,11 +108,6 @@ impl Drop for Done<'_> {
 
 fn connect(path: &Path) -> UnixStream {
     UnixStream::connect(path).unwrap()
-}
-
-fn own(number: RawFd) -> OwnedFd {
-    // SAFETY: the number is one of NUMBERS, which nobody owns.
-    unsafe { OwnedFd::from_raw_fd(number) }
 }
 
 /// Writes one byte on a member. The number's guard is given back as soon as the call has left the success path: from

@@ -133,9 +133,8 @@ fn a_mount_that_is_not_back_is_waited_for() {
     let function = Reopen::path(&path);
     function.attached(old.as_fd()).unwrap();
     let gone = Mount { point: path.parent().unwrap().to_owned(), file_system: "fuse.sshfs".to_owned() };
-    if let Some(record) = function.record().as_mut() {
-        record.mount = Some(gone);
-    }
+    let record = function.record.load_full().unwrap();
+    function.record.store(Some(Arc::new(Record { mount: Some(gone), ..Record::clone(&record) })));
     let result = function.recover(&attempt(old.as_fd(), Kind::File));
     assert!(matches!(result, Err(RecoveryError::Again(error)) if error.kind() == io::ErrorKind::NotConnected));
 }
