@@ -122,6 +122,38 @@ fn sixty_four_threads_on_eight_dups_recover_once_over_tcp_staged() {
 }
 
 #[test]
+fn a_tcp_connection_is_revived_in_place_again_and_again() {
+    const LIVES: u8 = 100;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (die, told_to_die) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        for life in 0..LIVES {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(&[life; 64]).unwrap();
+            told_to_die.recv().unwrap();
+            reset(stream);
+        }
+    });
+    let covered = cover(TcpStream::connect(&address).unwrap())
+        .recovered_by(crate::Reconnect::to([&*address]))
+        .spreading(Duration::ZERO)
+        .attach()
+        .unwrap();
+    let dups = clones(&covered, 3);
+    for life in 0..LIVES {
+        let mut bytes = [0; 64];
+        (&dups[usize::from(life) % 3]).read_exact(&mut bytes).unwrap();
+        assert_eq!(bytes, [life; 64]);
+        die.send(()).unwrap();
+    }
+    server.join().unwrap();
+    let report = covered.report();
+    assert_eq!((report.recoveries, report.given_up), (u64::from(LIVES) - 1, 0));
+    assert!(all_stand_for_one_description(&dups));
+}
+
+#[test]
 fn nobody_uses_a_connection_before_its_recovery_function_has_returned() {
     let server = Server::that(echo);
     let again = server.again();
