@@ -20,15 +20,26 @@ pub(crate) const MAX_PAYLOAD: u32 = 1 << 20;
 /// What a record is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The client asks.
+    /// The client asks. A server receives each number at most once in this way, over one connection.
     Request,
+    /// The client asks what it has asked before, because the first request may have died with a server.
+    Again,
+    /// The client is certain that this number went out over this connection. There is no answer when that is so.
+    Check,
     /// The server answers the request of the same number.
     Answer,
     /// The server received bytes that are not a request; the number is meaningless.
     Refusal,
     /// A server that has just started introduces itself; the number is its incarnation.
     Hello,
+    /// The server received a request of this number a second time, and nothing said that it was one.
+    Twice,
+    /// The server was told that it has received this number over this connection, and it has not.
+    Missing,
 }
+
+const KINDS: [Kind; 8] =
+    [Kind::Request, Kind::Answer, Kind::Refusal, Kind::Hello, Kind::Again, Kind::Check, Kind::Twice, Kind::Missing];
 
 /// One record, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +108,15 @@ impl Kind {
             Self::Answer => 2,
             Self::Refusal => 3,
             Self::Hello => 4,
+            Self::Again => 5,
+            Self::Check => 6,
+            Self::Twice => 7,
+            Self::Missing => 8,
         }
     }
 
     fn of(code: u32) -> Option<Self> {
-        [Self::Request, Self::Answer, Self::Refusal, Self::Hello].into_iter().find(|kind| kind.code() == code)
+        KINDS.into_iter().find(|kind| kind.code() == code)
     }
 }
 
@@ -185,7 +200,7 @@ mod tests {
     use super::*;
 
     fn some_record() -> impl Strategy<Value = Record> {
-        (1..=4_u32, any::<u32>(), any::<u64>(), 0..2000_u32).prop_map(|(kind, connection, number, payload)| Record {
+        (1..=8_u32, any::<u32>(), any::<u64>(), 0..2000_u32).prop_map(|(kind, connection, number, payload)| Record {
             kind: Kind::of(kind).unwrap(),
             connection,
             number,

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 fn drill(arguments: &str) -> Output {
@@ -114,12 +117,35 @@ fn a_record_written_twice_to_a_file_is_found() {
 #[test]
 fn threads_that_hang_are_named_and_the_drill_ends() {
     // Once all outstanding requests are ones that are never answered, nothing moves any more.
-    let output = drill("--over unix --seconds 300 --threads 1 --seed 7 --json --sabotage lose --patience 3");
+    let output = drill("--over unix,fifo --seconds 600 --threads 1 --seed 7 --json --sabotage lose --patience 3");
     let report = report(&output);
     assert_eq!(output.status.code(), Some(1), "{report:#}");
+    assert_eq!(report["transports"][1]["not_reached"], true, "{report:#}");
     let hung = report["transports"][0]["hung"].to_string();
     assert!(hung.contains("unix connection 0 reader: recv on number "), "{report:#}");
     assert!(hung.contains("unix connection 0 writer: waiting for answers"), "{report:#}");
+}
+
+#[test]
+fn a_drill_that_kills_nobody_does_not_pass() {
+    let output = drill("--over unix --kills 0 --threads 1 --seed 7");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("unix: no server was killed"), "{text}");
+}
+
+#[test]
+fn a_drill_that_stood_still_as_a_whole_has_not_hung() {
+    let mut drill = Command::new(env!("CARGO_BIN_EXE_ha"));
+    drill.args("drill --over unix --kills 20 --threads 1 --seed 7 --json --patience 3".split_whitespace());
+    let drill = drill.stdout(Stdio::piped()).spawn().unwrap();
+    let process = Pid::from_child(&drill);
+    sleep(Duration::from_millis(400));
+    kill_process(process, Signal::STOP).unwrap();
+    sleep(Duration::from_millis(4500));
+    kill_process(process, Signal::CONT).unwrap();
+    let output = drill.wait_with_output().unwrap();
+    assert!(output.status.success(), "{:#}", report(&output));
 }
 
 #[test]

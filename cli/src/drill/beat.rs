@@ -146,6 +146,11 @@ impl Beat {
         self.born.elapsed().saturating_sub(Duration::from_micros(self.since.load(Relaxed)))
     }
 
+    /// The current step begins now as far as the watchdog is concerned, because nobody could move until now.
+    pub(crate) fn restart(&self) {
+        self.since.store(self.now(), Relaxed);
+    }
+
     /// Covered calls that have returned.
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Relaxed)
@@ -190,8 +195,13 @@ impl Beat {
         )
     }
 
+    /// Microseconds after `born`.
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
     fn enter(&self, step: Step, number: i32) -> u64 {
-        let now = u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let now = self.now();
         self.since.store(now, Relaxed);
         self.number.store(number, Relaxed);
         self.step.store(step as u8, Relaxed);

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::mount::UnmountFlags;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -11,6 +12,54 @@ use tempfile::TempDir;
 
 /// Directories of drills that are under way, each with the mountpoint in it.
 static PLACES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// How long to wait, before cleaning up, for a server that is just being started.
+const START_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Servers that are being started, any of which may mount something at any moment.
+static STARTS: Mutex<Starts> = Mutex::new(Starts { under_way: 0, closing: false });
+
+/// Some server has started, or failed to.
+static STARTED: Condvar = Condvar::new();
+
+#[derive(Debug)]
+struct Starts {
+    under_way: usize,
+    /// Everything is being cleaned up, and the process is about to end: no server may be started any more.
+    closing: bool,
+}
+
+/// A server is being started: nothing is cleaned up meanwhile.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Starting(());
+
+impl Starting {
+    /// Announces the start of a server. Does not return once everything is being cleaned up.
+    pub(crate) fn announce() -> Self {
+        let mut starts = lock(&STARTS);
+        while starts.closing {
+            starts = STARTED.wait(starts).unwrap_or_else(PoisonError::into_inner);
+        }
+        starts.under_way += 1;
+        Self(())
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        lock(&STARTS).under_way -= 1;
+        STARTED.notify_all();
+    }
+}
+
+/// Lets no server be started from now on, and waits for those that are being started.
+fn close() {
+    let mut starts = lock(&STARTS);
+    starts.closing = true;
+    // One that takes longer than that hangs, and would keep the drill from ending.
+    drop(STARTED.wait_timeout_while(starts, START_PATIENCE, |starts| starts.under_way > 0));
+}
 
 /// A temporary directory with room for a mountpoint. Both are gone when it is dropped.
 #[derive(Debug)]
@@ -26,7 +75,7 @@ impl Place {
         // Mounts know canonical paths only.
         let root = directory.path().canonicalize()?;
         std::fs::create_dir(mountpoint(&root))?;
-        lock().push(root.clone());
+        lock(&PLACES).push(root.clone());
         Ok(Self { root, directory: Some(directory) })
     }
 
@@ -44,7 +93,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         unmount(&self.mountpoint());
-        lock().retain(|place| *place != self.root);
+        lock(&PLACES).retain(|place| *place != self.root);
         self.directory.take();
     }
 }
@@ -54,9 +103,10 @@ pub(crate) fn unmount(mountpoint: &Path) {
     while rustix::mount::unmount(mountpoint, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW).is_ok() {}
 }
 
-/// Cleans up after a drill that cannot do so itself.
+/// Cleans up after a drill that cannot do so itself. The process has to end afterwards.
 pub(crate) fn everything() {
-    for place in lock().drain(..) {
+    close();
+    for place in lock(&PLACES).drain(..) {
         unmount(&mountpoint(&place));
         // The process is about to end: what cannot be removed now stays.
         let _ = std::fs::remove_dir_all(&place);
@@ -79,8 +129,8 @@ fn mountpoint(root: &Path) -> PathBuf {
     root.join("mount")
 }
 
-fn lock() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
-    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -94,6 +144,6 @@ mod tests {
         assert!(place.mountpoint().is_dir());
         drop(place);
         assert!(!root.exists());
-        assert!(!lock().contains(&root));
+        assert!(!lock(&PLACES).contains(&root));
     }
 }

@@ -1,9 +1,17 @@
 //! The episodes of one connection, and the promise they are held to: one recovery per death, never two.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ha_core::{Episode, Verdict};
 use hdrhistogram::Histogram;
+
+/// Generations are counted modulo this.
+pub(crate) const MODULUS: u64 = 1 << 15;
+
+/// How often each generation has come.
+type Counts = BTreeMap<u32, u64>;
 
 /// Recovery latencies of one transport, in microseconds.
 pub(crate) type Latency = Arc<Mutex<Histogram<u64>>>;
@@ -14,6 +22,7 @@ pub(crate) struct Episodes {
     connection: String,
     seen: Mutex<Seen>,
     latency: Latency,
+    deaths: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -23,12 +32,18 @@ struct Seen {
     /// The incarnation of the server that the connection reached last; 0 when it cannot be known.
     incarnation: u64,
     reached_twice: Vec<u64>,
+    /// The server that has greeted last, where greetings are read like answers, and the recoveries since then.
+    greeting: Option<(u64, u64)>,
+    /// Recoveries for which too few servers had died at the time, in words.
+    premature: Vec<String>,
 }
 
 impl Episodes {
     /// No episode yet.
-    pub(crate) fn of(connection: String, latency: Latency) -> Self {
-        Self { connection, seen: Mutex::default(), latency }
+    ///
+    /// `deaths` counts the servers that have died; a death is counted before it happens.
+    pub(crate) fn of(connection: String, latency: Latency, deaths: Arc<AtomicU64>) -> Self {
+        Self { connection, seen: Mutex::default(), latency, deaths }
     }
 
     /// Notes an episode.
@@ -37,6 +52,7 @@ impl Episodes {
         match episode.verdict {
             Verdict::Recovered => {
                 seen.generations.push(episode.generation);
+                self.justify(&mut seen);
                 let micros = u64::try_from(episode.duration.as_micros()).unwrap_or(u64::MAX);
                 self.latency.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros.max(1));
             }
@@ -45,6 +61,30 @@ impl Episodes {
                 self.connection, episode.attempts, episode.duration, episode.number, episode.failure
             )),
         }
+    }
+
+    /// Checks that enough servers had died for the recovery just noted.
+    fn justify(&self, seen: &mut Seen) {
+        let deaths = self.deaths.load(SeqCst);
+        let recoveries = seen.generations.len() as u64;
+        if recoveries > deaths {
+            seen.premature.push(format!("recovery {recoveries} came after only {deaths} deaths of the server"));
+        }
+        // Server n is dead once there were n deaths. Each further recovery means one more that did not live to greet.
+        if let Some((incarnation, since)) = &mut seen.greeting {
+            *since += 1;
+            if *incarnation + *since > deaths + 1 {
+                seen.premature.push(format!(
+                    "recovery {since} since server {incarnation} greeted came after only {deaths} deaths"
+                ));
+            }
+        }
+    }
+
+    /// Notes that the greeting of this server has been read, and everything that the one before it had said.
+    pub(crate) fn greeted(&self, incarnation: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.greeting = Some((incarnation, 0));
     }
 
     /// Notes that the connection has reached this incarnation of the server, at the beginning or by a recovery.
@@ -65,11 +105,9 @@ impl Episodes {
         (recovered + seen.given_up.len() as u64, recovered)
     }
 
-    /// Everything that a connection that saw `deaths` deaths must not have done.
-    pub(crate) fn violations(&self, deaths: u64) -> Vec<String> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        // Verdicts are reported without a lock held, so two in a row can arrive in either order.
-        seen.generations.sort_unstable();
+    /// Everything that the connection must not have done.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut violations = seen.given_up.clone();
         violations.extend(flawed_generations(&seen.generations).map(|flaw| format!("{}: {flaw}", self.connection)));
         if let Some(incarnation) = seen.reached_twice.first() {
@@ -79,25 +117,30 @@ impl Episodes {
                 self.connection
             ));
         }
-        if seen.generations.len() as u64 > deaths {
-            violations.push(format!(
-                "{}: {} recoveries, but only {deaths} deaths of the server",
-                self.connection,
-                seen.generations.len()
-            ));
+        if let Some(first) = seen.premature.first() {
+            violations.push(format!("{}: {} premature recoveries; {first}", self.connection, seen.premature.len()));
         }
         violations
     }
 }
 
-/// A drill stays far below the 32768 recoveries at which generations wrap around.
-fn flawed_generations(sorted: &[u32]) -> Option<String> {
-    let (expected, found) = (1_u32..).zip(sorted).find(|(expected, found)| expected != *found)?;
-    Some(if *found < expected {
-        format!("generation {found} was recovered twice")
-    } else {
-        format!("generation {expected} is missing: {found} came instead")
-    })
+/// Checks the generations that recoveries have led to: each number once, beginning with 1, modulo 2^15.
+///
+/// Verdicts are reported without a lock held, so they can arrive in any order; what is compared is how often each
+/// number has come.
+fn flawed_generations(generations: &[u32]) -> Option<String> {
+    let mut expected = Counts::new();
+    let mut found = Counts::new();
+    for (ordinal, generation) in (1_u64..).zip(generations) {
+        *expected.entry((ordinal % MODULUS) as u32).or_default() += 1;
+        *found.entry(*generation).or_default() += 1;
+    }
+    let count = |counts: &Counts, generation: &u32| counts.get(generation).copied().unwrap_or_default();
+    if let Some((twice, _)) = found.iter().find(|(generation, times)| **times > count(&expected, generation).max(1)) {
+        return Some(format!("generation {twice} was recovered twice"));
+    }
+    let (missing, _) = expected.iter().find(|(generation, times)| **times > count(&found, generation))?;
+    Some(format!("generation {missing} is missing among {} recoveries", generations.len()))
 }
 
 #[cfg(test)]
@@ -107,7 +150,15 @@ mod tests {
     #[test]
     fn consecutive_generations_are_as_promised() {
         assert_eq!(flawed_generations(&[]), None);
-        assert_eq!(flawed_generations(&[1, 2, 3]), None);
+        assert_eq!(flawed_generations(&[1, 3, 2]), None);
+    }
+
+    #[test]
+    fn generations_wrap_around() {
+        let mut generations: Vec<u32> = (1..=70_000_u64).map(|ordinal| (ordinal % MODULUS) as u32).collect();
+        assert_eq!(flawed_generations(&generations), None);
+        generations[40_000] = 5;
+        assert!(flawed_generations(&generations).is_some());
     }
 
     #[test]
@@ -115,18 +166,52 @@ mod tests {
         assert_eq!(flawed_generations(&[1, 2, 2, 3]).as_deref(), Some("generation 2 was recovered twice"));
     }
 
+    fn episodes(deaths: u64) -> Episodes {
+        let latency = Arc::new(Mutex::new(Histogram::new_with_bounds(1, 1000, 3).unwrap()));
+        Episodes::of("connection 0".to_owned(), latency, Arc::new(AtomicU64::new(deaths)))
+    }
+
+    /// A recovery is noted.
+    fn recover(episodes: &Episodes) {
+        let mut seen = episodes.seen.lock().unwrap();
+        let generation = seen.generations.len() as u32 + 1;
+        seen.generations.push(generation);
+        episodes.justify(&mut seen);
+    }
+
     #[test]
     fn a_recovery_that_reaches_the_same_server_again_is_found() {
-        let latency = Arc::new(Mutex::new(Histogram::new_with_bounds(1, 1000, 3).unwrap()));
-        let episodes = Episodes::of("tcp connection 0".to_owned(), latency);
+        let episodes = episodes(9);
         [1, 2, 5].into_iter().for_each(|incarnation| episodes.reached(incarnation));
-        assert_eq!(episodes.violations(9), Vec::<String>::new());
+        assert_eq!(episodes.violations(), Vec::<String>::new());
         episodes.reached(5);
-        assert!(episodes.violations(9)[0].ends_with("the first to server 5"));
+        assert!(episodes.violations()[0].ends_with("the first to server 5"));
+    }
+
+    #[test]
+    fn more_recoveries_than_deaths_are_found() {
+        let episodes = episodes(1);
+        recover(&episodes);
+        assert_eq!(episodes.violations(), Vec::<String>::new());
+        recover(&episodes);
+        assert!(episodes.violations()[0].ends_with("recovery 2 came after only 1 deaths of the server"));
+    }
+
+    #[test]
+    fn a_recovery_while_the_server_that_has_greeted_lives_is_found() {
+        let episodes = episodes(5);
+        episodes.greeted(4);
+        // Server 4 has died, and server 5 before it could greet.
+        recover(&episodes);
+        recover(&episodes);
+        episodes.greeted(6);
+        assert_eq!(episodes.violations(), Vec::<String>::new());
+        recover(&episodes);
+        assert!(episodes.violations()[0].ends_with("recovery 1 since server 6 greeted came after only 5 deaths"));
     }
 
     #[test]
     fn a_generation_left_out_is_found() {
-        assert_eq!(flawed_generations(&[1, 3]).as_deref(), Some("generation 2 is missing: 3 came instead"));
+        assert_eq!(flawed_generations(&[1, 3]).as_deref(), Some("generation 2 is missing among 2 recoveries"));
     }
 }

@@ -13,16 +13,19 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ha_core::{Attempt, Covered, Recover, Recovered, RecoveryError, Reopen, cover};
+use ha_core::{Attempt, Covered, Outcome, Recover, Recovered, RecoveryError, Reopen, cover};
 use rustix::fs::{CWD, Mode};
 
+use super::accounts::{settle, swallowed, take};
 use super::beat::{Beat, Step};
-use super::course::{CourseError, Line};
+use super::course::CourseError;
+use super::episodes::Episodes;
+use super::lines::{Line, Lines};
 use super::options::Options;
 use super::scene::Scene;
 use super::strangers;
-use super::stream::{settle, take, with_dups};
-use super::window::Window;
+use super::stream::with_dups;
+use super::window::{Round, Then, Window, Wire};
 use crate::frames::{Frame, Frames};
 use crate::record::{HEADER, Kind, Record};
 
@@ -59,20 +62,23 @@ pub(crate) fn prepare(root: &Path, connections: u32) -> io::Result<()> {
 }
 
 /// Opens all connections.
-pub(crate) fn open(scene: &Arc<Scene>, options: &Options, root: &Path) -> Result<Vec<Line>, CourseError> {
-    (0..options.threads).map(|index| connect(scene, options, root, index)).collect()
+pub(crate) fn open(scene: &Arc<Scene>, options: &Options, root: &Path, lines: &mut Lines) -> Result<(), CourseError> {
+    for index in 0..options.threads {
+        lines.add(connect(scene, options, root, index)?);
+    }
+    Ok(())
 }
 
 fn connect(scene: &Arc<Scene>, options: &Options, root: &Path, index: u32) -> Result<Line, CourseError> {
     let name = format!("fifo connection {index}");
-    let window = Arc::new(Window::new(WINDOW));
+    let window = Arc::new(Window::new(WINDOW, Wire::Pipe));
     // Both opens wait for the server, which opens its ends in the same order.
     let request_end = OpenOptions::new().write(true).open(requests(root, index))?;
     let answer_end = OpenOptions::new().read(true).open(answers(root, index))?;
 
     let episodes = scene.episodes_of(format!("{name} requests"));
     let first = cover(request_end)
-        .recovered_by(Reopen::recorded())
+        .recovered_by(Noticed { reopen: Reopen::recorded(), window: Arc::clone(&window) })
         .on_verdict(move |episode| episodes.note(episode))
         .attach()?;
     let requests = Arc::new(with_dups(first, options.dups)?);
@@ -84,6 +90,7 @@ fn connect(scene: &Arc<Scene>, options: &Options, root: &Path, index: u32) -> Re
         window: Arc::clone(&window),
         connection: index,
     };
+    let greeted = Arc::clone(&episodes);
     let first = cover(answer_end).recovered_by(again).on_verdict(move |episode| episodes.note(episode)).attach()?;
     let answers = Arc::new(with_dups(first, options.dups)?);
 
@@ -93,12 +100,33 @@ fn connect(scene: &Arc<Scene>, options: &Options, root: &Path, index: u32) -> Re
     };
     let reader = {
         let (answers, requests, window) = (Arc::clone(&answers), Arc::clone(&requests), Arc::clone(&window));
-        let client = Client { answers, requests, window, connection: index };
+        let client = Client { answers, requests, window, episodes: greeted, connection: index };
         scene.spawn(format!("{name} reader"), move |scene, beat| client.read(scene, beat))?
     };
     let strangers = strangers::invite(scene, &name, &answers)?;
     let settle = move |scene: &Scene| settle(scene, &name, &answers, &window);
     Ok(Line { threads: vec![writer, reader, strangers], settle: Box::new(settle) })
+}
+
+/// Reopens the requests' FIFO, and notes whose call it was that had failed.
+struct Noticed {
+    reopen: Reopen,
+    window: Arc<Window>,
+}
+
+impl Recover for Noticed {
+    fn recover(&self, attempt: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
+        self.window.failed();
+        self.reopen.recover(attempt)
+    }
+
+    fn target(&self) -> Option<ha_core::Target> {
+        self.reopen.target()
+    }
+
+    fn attached(&self, descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<()> {
+        self.reopen.attached(descriptor)
+    }
 }
 
 /// Reopens the answers' FIFO, and asks again for what was outstanding, through the other covered connection. When that
@@ -113,7 +141,7 @@ struct AskAgain {
 impl Recover for AskAgain {
     fn recover(&self, attempt: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
         let recovered = self.reopen.recover(attempt)?;
-        ask_again(&self.requests, &self.window, self.connection)?;
+        ask_again(&self.requests, &self.window, self.connection, Round::Reopened)?;
         Ok(recovered)
     }
 
@@ -127,27 +155,40 @@ impl Recover for AskAgain {
 }
 
 /// Sends everything outstanding again.
-fn ask_again(requests: &[Covered], window: &Window, connection: u32) -> io::Result<()> {
-    for (number, mut covered) in window.ask_again().into_iter().zip(requests.iter().cycle()) {
-        let bytes = record(Kind::Request, connection, number).encode();
-        covered.write_all(&bytes)?;
+fn ask_again(requests: &[Covered], window: &Window, connection: u32, round: Round) -> io::Result<()> {
+    for (number, mut covered) in window.ask_again(round).into_iter().zip(requests.iter().cycle()) {
+        covered.write_all(&record(Kind::Again, connection, number).encode())?;
     }
     Ok(())
 }
 
 fn write(scene: &Scene, beat: &Beat, requests: &[Covered], window: &Window, connection: u32) {
-    for mut covered in requests.iter().cycle() {
+    for covered in requests.iter().cycle() {
         let asked = beat.during(Step::Room, || window.ask(|| scene.is_stopping()));
         let number = asked.unwrap_or_else(|| window.ask_last());
-        let bytes = record(Kind::Request, connection, number).encode();
-        match beat.call(Step::Write, covered.as_raw_fd(), || covered.write(&bytes)) {
-            Ok(SIZE) => {}
-            Ok(count) => return scene.fault(format!("write returned {count} of {SIZE} bytes")),
-            Err(error) => return scene.fault(format!("write failed in spite of its cover: {error}")),
+        let sent = write_one(beat, covered, record(Kind::Request, connection, number)).and_then(|outcome| {
+            match window.returned(outcome) {
+                Then::Nothing => Ok(Outcome::Intact),
+                // The pipe outlives its readers, so one that is asked may not be the one that received it.
+                Then::Check | Then::Again => write_one(beat, covered, record(Kind::Again, connection, number)),
+                Then::Complain => Err(swallowed(number)),
+            }
+        });
+        if let Err(fault) = sent {
+            return scene.fault(format!("fifo connection {connection}: {fault}"));
         }
         if asked.is_none() {
             return;
         }
+    }
+}
+
+/// One covered call, and what libha says has become of it.
+fn write_one(beat: &Beat, mut covered: &Covered, record: Record) -> Result<Outcome, String> {
+    match beat.call(Step::Write, covered.as_raw_fd(), || covered.write(&record.encode())) {
+        Ok(SIZE) => Ok(covered.take_outcome()),
+        Ok(count) => Err(format!("write returned {count} of {SIZE} bytes")),
+        Err(error) => Err(format!("write failed in spite of its cover: {error}")),
     }
 }
 
@@ -156,6 +197,8 @@ struct Client {
     answers: Arc<Vec<Covered>>,
     requests: Arc<Vec<Covered>>,
     window: Arc<Window>,
+    /// Those of the answers' FIFO.
+    episodes: Arc<Episodes>,
     connection: u32,
 }
 
@@ -174,7 +217,8 @@ impl Client {
                 match frame {
                     Frame::Torn => torn += 1,
                     Frame::Whole(hello) if hello.kind == Kind::Hello => {
-                        let again = || ask_again(&self.requests, &self.window, self.connection);
+                        self.episodes.greeted(hello.number);
+                        let again = || ask_again(&self.requests, &self.window, self.connection, Round::Greeting);
                         if let Err(error) = beat.call(Step::Write, self.requests[0].as_raw_fd(), again) {
                             return scene.fault(format!("asking again failed: {error}"));
                         }

@@ -10,9 +10,10 @@ use ha_core::{Attempt, Covered, Outcome, Recover, Recovered, RecoveryError, Reop
 
 use super::beat::{Beat, Step};
 use super::cleanup::Place;
-use super::course::{CourseError, Line};
+use super::course::CourseError;
 use super::episodes::Episodes;
 use super::journal::{Journal, journal_record};
+use super::lines::{Line, Lines};
 use super::options::Options;
 use super::scene::Scene;
 use super::strangers;
@@ -42,8 +43,11 @@ pub(crate) fn prepare(store: &Path, connections: u32) -> io::Result<()> {
 }
 
 /// Opens all connections. Each consists of the data file, shared by two threads, and a journal.
-pub(crate) fn open(scene: &Arc<Scene>, options: &Options, place: &Place) -> Result<Vec<Line>, CourseError> {
-    (0..options.threads).map(|index| connect(scene, options, place, index)).collect()
+pub(crate) fn open(scene: &Arc<Scene>, options: &Options, place: &Place, lines: &mut Lines) -> Result<(), CourseError> {
+    for index in 0..options.threads {
+        lines.add(connect(scene, options, place, index)?);
+    }
+    Ok(())
 }
 
 fn connect(scene: &Arc<Scene>, options: &Options, place: &Place, index: u32) -> Result<Line, CourseError> {

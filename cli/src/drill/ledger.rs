@@ -41,14 +41,29 @@ impl Ledger {
         number
     }
 
-    /// Notes that every outstanding request is sent again, and lists them in order.
-    pub(crate) fn ask_again(&mut self) -> Vec<u64> {
-        for times in self.outstanding.values_mut() {
-            // A request counts once, however often it goes out.
-            self.retransmitted += u64::from(*times == 0);
-            *times += 1;
-        }
-        self.outstanding.keys().copied().collect()
+    /// Notes that every outstanding request is sent again except those `left_out`, and lists them in order.
+    pub(crate) fn ask_again(&mut self, left_out: impl Fn(u64) -> bool) -> Vec<u64> {
+        let numbers: Vec<u64> = self.outstanding.keys().copied().filter(|number| !left_out(*number)).collect();
+        numbers.into_iter().filter(|number| self.ask_again_for(*number)).collect()
+    }
+
+    /// Notes that this request is sent again; `false` when it has its answer already and need not be.
+    pub(crate) fn ask_again_for(&mut self, number: u64) -> bool {
+        let Some(times) = self.outstanding.get_mut(&number) else { return false };
+        // A request counts once, however often it goes out.
+        self.retransmitted += u64::from(*times == 0);
+        *times += 1;
+        true
+    }
+
+    /// Notes that a server has received a request twice although it was sent once.
+    pub(crate) fn received_twice(&mut self) {
+        self.duplicated += 1;
+    }
+
+    /// Whether this request has no answer yet.
+    pub(crate) fn is_outstanding(&self, number: u64) -> bool {
+        self.outstanding.contains_key(&number)
     }
 
     /// Notes an answer.
@@ -123,11 +138,30 @@ mod tests {
     fn a_request_sent_again_once_explains_one_repetition_and_no_more() {
         let mut ledger = Ledger::default();
         let number = ledger.ask();
-        assert_eq!(ledger.ask_again(), [number]);
+        assert_eq!(ledger.ask_again(|_| false), [number]);
         assert_eq!(ledger.answer(number), Answer::Expected);
         assert_eq!(ledger.answer(number), Answer::Repeated);
         assert_eq!(ledger.answer(number), Answer::Duplicate);
         assert_eq!((ledger.retransmitted(), ledger.repeated()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_counted_as_sent_again() {
+        let mut ledger = Ledger::default();
+        let (first, second) = (ledger.ask(), ledger.ask());
+        assert_eq!(ledger.ask_again(|number| number == second), [first]);
+        assert_eq!(ledger.retransmitted(), 1);
+        ledger.answer(second);
+        assert_eq!(ledger.answer(second), Answer::Duplicate);
+    }
+
+    #[test]
+    fn what_has_its_answer_is_not_sent_again() {
+        let mut ledger = Ledger::default();
+        let number = ledger.ask();
+        ledger.answer(number);
+        assert!(!ledger.ask_again_for(number));
+        assert_eq!(ledger.retransmitted(), 0);
     }
 
     #[test]
@@ -141,7 +175,7 @@ mod tests {
         let (first, second) = (ledger.ask(), ledger.ask());
         ledger.answer(second);
         assert_eq!(ledger.outstanding(), 1);
-        assert_eq!(ledger.ask_again(), [first]);
+        assert_eq!(ledger.ask_again(|_| false), [first]);
     }
 
     proptest! {
@@ -155,7 +189,7 @@ mod tests {
             for (step, pick) in steps {
                 match step {
                     0 => on_the_wire.push(ledger.ask()),
-                    1 => on_the_wire.extend(ledger.ask_again()),
+                    1 => on_the_wire.extend(ledger.ask_again(|_| false)),
                     _ if on_the_wire.is_empty() => {}
                     _ => {
                         let number = on_the_wire.swap_remove(pick.index(on_the_wire.len()));

@@ -7,11 +7,14 @@
 //! | `scene`, `beat` | what the threads of one transport share; what each of them is doing |
 //! | `server_process`, `killer` | a server in its own process; when it dies |
 //! | `stream`, `fifo`, `files` | the clients, by kind of connection |
+//! | `lines` | all connections with their threads, until their accounts are drawn |
+//! | `accounts` | what the clients make of what servers say |
 //! | `strangers` | who moves in where a dup was closed |
 //! | `window`, `ledger`, `journal`, `episodes` | what is outstanding, answered, written, recovered |
 //! | `watchdog`, `cleanup` | threads that hang; mounts and directories that must not stay |
 //! | `progress`, `report`, `table` | what is shown meanwhile and at the end |
 
+mod accounts;
 mod beat;
 mod cleanup;
 mod course;
@@ -21,6 +24,7 @@ mod files;
 mod journal;
 mod killer;
 mod ledger;
+mod lines;
 mod options;
 mod progress;
 mod report;
@@ -38,7 +42,7 @@ pub(crate) use server_process::READY;
 
 /// What the servers have to know about their clients.
 pub(crate) mod wire {
-    pub(crate) use super::fifo::{SIZE, answers, record, requests};
+    pub(crate) use super::fifo::{SIZE, answers, requests};
     pub(crate) use super::files::{DATA, DATA_KEY, DATA_SIZE, journal_name};
     pub(crate) use super::stream::ANSWER_PAYLOAD;
 }

@@ -9,6 +9,9 @@ use serde::Serialize;
 /// How long a drill takes when nobody says how long.
 const DEFAULT_SECONDS: u64 = 20;
 
+/// After how many seconds a thread counts as hung when nobody says.
+const DEFAULT_PATIENCE: u64 = 10;
+
 /// Kills real servers under covered connections and verifies every byte.
 ///
 /// Starts servers of its own (on loopback and in a temporary directory), opens covered connections to them, kills the
@@ -48,7 +51,7 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 
     /// Seconds without any progress after which a thread counts as hung
-    #[arg(long, value_name = "S", default_value_t = 10, hide = true)]
+    #[arg(long, value_name = "S", default_value_t = DEFAULT_PATIENCE, hide = true)]
     pub(crate) patience: u64,
 
     /// Make the servers misbehave, to see that the drill notices
@@ -167,6 +170,12 @@ impl Options {
         if let Some(duration) = self.duration() {
             command += &format!(" --seconds {}", duration.as_secs());
         }
+        if self.json {
+            command += " --json";
+        }
+        if self.patience != DEFAULT_PATIENCE {
+            command += &format!(" --patience {}", self.patience);
+        }
         if let Some(sabotage) = self.sabotage {
             command += &format!(" --sabotage {}", sabotage.name());
         }
@@ -218,5 +227,12 @@ mod tests {
         let again = options(command.trim_start_matches("ha drill"));
         assert_eq!(again.command(42), command);
         assert_eq!(again.seed, Some(42));
+    }
+
+    #[test]
+    fn the_command_repeats_hidden_options_too() {
+        let command = options("--over tcp --seconds 9 --patience 4 --json").command(1);
+        assert_eq!(command, "ha drill --over tcp --threads 4 --dups 3 --seed 1 --seconds 9 --json --patience 4");
+        assert_eq!(options(command.trim_start_matches("ha drill")).command(1), command);
     }
 }

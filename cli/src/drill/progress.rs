@@ -66,6 +66,11 @@ impl Progress {
     pub(crate) fn skip(&self, reason: &str) {
         self.bar.abandon_with_message(format!("skipped: {reason}"));
     }
+
+    /// Says what went wrong.
+    pub(crate) fn fail(&self, reason: &str) {
+        self.bar.abandon_with_message(format!("failed: {reason}"));
+    }
 }
 
 fn summary(scene: &Scene) -> String {

@@ -1,11 +1,13 @@
 //! The report of a drill: what `--json` prints, and what the table is made from.
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::options::Transport;
+use super::options::{Options, Transport};
 use super::scene::Scene;
+use super::table;
 
 /// The outcome of a whole drill.
 #[derive(Debug, Serialize)]
@@ -40,6 +42,20 @@ pub(crate) enum Outcome {
         skipped: String,
         /// Whether somebody asked for it by name, so that this is a failure.
         demanded: bool,
+    },
+    /// It could have been, but something around it failed.
+    Failed {
+        /// Which transport.
+        transport: Transport,
+        /// What failed.
+        failed: String,
+    },
+    /// An earlier transport hung, and the drill ended there.
+    NotReached {
+        /// Which transport.
+        transport: Transport,
+        /// Always true: what names the outcome in the JSON document.
+        not_reached: bool,
     },
 }
 
@@ -86,9 +102,36 @@ pub(crate) struct Latency {
 }
 
 impl Report {
+    /// Draws the sum of these outcomes. Transports without one have not been reached.
+    pub(crate) fn of(options: &Options, seed: u64, mut outcomes: Vec<Outcome>) -> Self {
+        let missing = options.transports().into_iter().skip(outcomes.len());
+        outcomes.extend(missing.map(|transport| Outcome::NotReached { transport, not_reached: true }));
+        Self {
+            passed: Self::passes(&outcomes),
+            seed,
+            repeat: options.command(seed),
+            threads: options.threads,
+            dups: options.dups,
+            kills: outcomes.iter().map(Outcome::kills).sum(),
+            transports: outcomes,
+        }
+    }
+
     /// Whether everything held, given the outcomes.
     pub(crate) fn passes(outcomes: &[Outcome]) -> bool {
-        outcomes.iter().all(Outcome::passed)
+        outcomes.iter().all(Outcome::passed) && outcomes.iter().any(|outcome| matches!(outcome, Outcome::Drilled(_)))
+    }
+
+    /// Prints it on standard output.
+    pub(crate) fn print(&self, json: bool) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if json {
+            serde_json::to_writer_pretty(&mut out, self)?;
+            writeln!(out)?;
+        } else {
+            table::write(self, &mut out)?;
+        }
+        out.flush()
     }
 }
 
@@ -98,6 +141,7 @@ impl Outcome {
         match self {
             Self::Drilled(drilled) => drilled.passed(),
             Self::Skipped { demanded, .. } => !demanded,
+            Self::Failed { .. } | Self::NotReached { .. } => false,
         }
     }
 
@@ -105,7 +149,7 @@ impl Outcome {
     pub(crate) fn kills(&self) -> u64 {
         match self {
             Self::Drilled(drilled) => drilled.kills,
-            Self::Skipped { .. } => 0,
+            Self::Skipped { .. } | Self::Failed { .. } | Self::NotReached { .. } => 0,
         }
     }
 }
@@ -140,9 +184,25 @@ impl Drilled {
         }
     }
 
-    /// Whether everything held.
+    /// Whether everything held, and something was there to hold against.
     pub(crate) fn passed(&self) -> bool {
-        self.lost == 0 && self.duplicated == 0 && self.corrupted == 0 && self.faults.is_empty() && self.hung.is_empty()
+        self.lost == 0
+            && self.duplicated == 0
+            && self.corrupted == 0
+            && self.faults.is_empty()
+            && self.hung.is_empty()
+            && self.unproven().is_none()
+    }
+
+    /// Why this drill proves nothing, if so: where nobody dies, or nobody recovers, nothing can go wrong.
+    pub(crate) fn unproven(&self) -> Option<&'static str> {
+        if self.kills == 0 {
+            Some("no server was killed, so nothing was drilled: allow more kills or more seconds")
+        } else if self.recoveries == 0 {
+            Some("no connection was recovered, so nothing was drilled: allow more kills or more seconds")
+        } else {
+            None
+        }
     }
 }
 
@@ -158,7 +218,16 @@ mod tests {
     use super::*;
 
     fn drilled() -> Drilled {
-        Drilled::of(&Scene::new(Transport::Tcp, 1).unwrap())
+        let drilled = Drilled::of(&Scene::new(Transport::Tcp, 1).unwrap());
+        Drilled { kills: 2, recoveries: 3, ..drilled }
+    }
+
+    #[test]
+    fn a_drill_in_which_nobody_died_or_recovered_proves_nothing() {
+        let without_kills = Drilled { kills: 0, ..drilled() };
+        let without_recoveries = Drilled { recoveries: 0, ..drilled() };
+        assert!(!without_kills.passed() && !without_recoveries.passed());
+        assert!(without_kills.unproven().unwrap().starts_with("no server was killed"));
     }
 
     #[test]
@@ -193,7 +262,18 @@ mod tests {
     fn skipping_fails_only_what_was_demanded_by_name() {
         let skipped =
             |demanded| Outcome::Skipped { transport: Transport::Fuse, skipped: "no /dev/fuse".to_owned(), demanded };
-        assert!(Report::passes(&[skipped(false)]));
-        assert!(!Report::passes(&[skipped(true)]));
+        let drilled = || Outcome::Drilled(Box::new(drilled()));
+        assert!(Report::passes(&[drilled(), skipped(false)]));
+        assert!(!Report::passes(&[drilled(), skipped(true)]));
+        assert!(!Report::passes(&[skipped(false)]), "nothing was drilled at all");
+    }
+
+    #[test]
+    fn what_failed_or_was_not_reached_is_a_failure() {
+        let drilled = || Outcome::Drilled(Box::new(drilled()));
+        let failed = Outcome::Failed { transport: Transport::Tcp, failed: "no descriptors left".to_owned() };
+        let not_reached = Outcome::NotReached { transport: Transport::Unix, not_reached: true };
+        assert!(!Report::passes(&[drilled(), failed]));
+        assert!(!Report::passes(&[drilled(), not_reached]));
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Scene {
     pub(crate) latency: Latency,
     stopping: AtomicBool,
     aborted: AtomicBool,
-    deaths: AtomicU64,
+    deaths: Arc<AtomicU64>,
     beats: Mutex<Vec<Arc<Beat>>>,
     episodes: Mutex<Vec<Arc<Episodes>>>,
     findings: Mutex<Findings>,
@@ -64,7 +64,7 @@ impl Scene {
             latency: Arc::new(Mutex::new(Histogram::new_with_bounds(1, LONGEST, 3)?)),
             stopping: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
-            deaths: AtomicU64::new(0),
+            deaths: Arc::default(),
             beats: Mutex::default(),
             episodes: Mutex::default(),
             findings: Mutex::default(),
@@ -96,7 +96,7 @@ impl Scene {
 
     /// A new connection's episodes.
     pub(crate) fn episodes_of(&self, connection: String) -> Arc<Episodes> {
-        let episodes = Arc::new(Episodes::of(connection, Arc::clone(&self.latency)));
+        let episodes = Arc::new(Episodes::of(connection, Arc::clone(&self.latency), Arc::clone(&self.deaths)));
         lock(&self.episodes).push(Arc::clone(&episodes));
         episodes
     }

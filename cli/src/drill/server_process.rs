@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use super::cleanup;
+use super::cleanup::{self, Starting};
 use super::options::{Sabotage, Transport};
 
 /// What a server writes to its standard output once clients can reach it.
@@ -62,6 +62,7 @@ impl Server {
     /// Starts the server, and returns when clients can reach it.
     pub(crate) fn start(&mut self) -> Result<(), StartError> {
         self.kill();
+        let _starting = Starting::announce();
         self.incarnation += 1;
         let mut child = self.command()?.spawn()?;
         let output = child.stdout.take();

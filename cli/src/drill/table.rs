@@ -38,6 +38,8 @@ pub(crate) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         match outcome {
             Outcome::Drilled(drilled) => write_failures(drilled, out)?,
             Outcome::Skipped { transport, skipped, .. } => writeln!(out, "{transport} was skipped: {skipped}")?,
+            Outcome::Failed { transport, failed } => writeln!(out, "{transport} failed: {failed}")?,
+            Outcome::NotReached { transport, .. } => writeln!(out, "{transport} was not reached")?,
         }
     }
     if report.passed {
@@ -88,6 +90,9 @@ fn write_failures(drilled: &Drilled, out: &mut dyn Write) -> io::Result<()> {
     for fault in &drilled.faults {
         writeln!(out, "{}: {fault}", drilled.transport)?;
     }
+    if let Some(unproven) = drilled.unproven() {
+        writeln!(out, "{}: {unproven}", drilled.transport)?;
+    }
     if !drilled.hung.is_empty() {
         writeln!(out, "{} hung:", drilled.transport)?;
     }
@@ -115,7 +120,8 @@ mod tests {
     use crate::drill::scene::Scene;
 
     fn report(change: impl FnOnce(&mut Drilled)) -> String {
-        let mut drilled = Drilled::of(&Scene::new(Transport::Tcp, 1).unwrap());
+        let drilled = Drilled::of(&Scene::new(Transport::Tcp, 1).unwrap());
+        let mut drilled = Drilled { kills: 9, recoveries: 9, ..drilled };
         change(&mut drilled);
         let transports = vec![Outcome::Drilled(Box::new(drilled))];
         let report = Report {
@@ -147,5 +153,11 @@ mod tests {
     #[test]
     fn a_passed_drill_says_so() {
         assert!(report(|_| ()).contains("Passed: 9 kills"));
+    }
+
+    #[test]
+    fn a_drill_without_kills_says_that_it_proves_nothing() {
+        let text = report(|drilled| drilled.kills = 0);
+        assert!(text.contains("tcp: no server was killed") && text.contains("FAILED"), "{text}");
     }
 }

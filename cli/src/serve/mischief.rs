@@ -14,7 +14,8 @@ const VICTIMS: u64 = 61;
 /// The random part of one server thread.
 #[derive(Debug)]
 pub(crate) struct Mischief {
-    random: fastrand::Rng,
+    /// `None` never dawdles.
+    random: Option<fastrand::Rng>,
     sabotage: Option<Sabotage>,
 }
 
@@ -22,22 +23,29 @@ impl Mischief {
     /// Different for each incarnation and each `thread`, the same for the same seed.
     pub(crate) fn new(options: &Options, thread: u64) -> Self {
         let seed = crate::record::mix(options.seed ^ options.incarnation << 20 ^ thread);
-        Self { random: fastrand::Rng::with_seed(seed), sabotage: options.sabotage }
+        Self { random: Some(fastrand::Rng::with_seed(seed)), sabotage: options.sabotage }
     }
 
     /// Where to cut an answer of `length` bytes in two, and how long to wait between the halves.
     pub(crate) fn cut(&mut self, length: usize) -> Option<(usize, Duration)> {
         let pause = self.pause()?;
-        Some((self.random.usize(1..length), pause))
+        Some((self.random.as_mut()?.usize(1..length), pause))
     }
 
     /// How long to dawdle over an operation.
     pub(crate) fn pause(&mut self) -> Option<Duration> {
-        (self.random.u32(0..ODDS) == 0).then(|| Duration::from_micros(self.random.u64(100..2000)))
+        let random = self.random.as_mut()?;
+        (random.u32(0..ODDS) == 0).then(|| Duration::from_micros(random.u64(100..2000)))
     }
 
     /// How the operation of this number is sabotaged.
     pub(crate) fn sabotages(&self, number: u64) -> Option<Sabotage> {
         self.sabotage.filter(|_| number % VICTIMS == VICTIMS / 2)
+    }
+
+    /// None at all.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self { random: None, sabotage: None }
     }
 }

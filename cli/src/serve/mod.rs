@@ -2,6 +2,7 @@
 //!
 //! A server says `ready` on its standard output as soon as clients can reach it, or else why they never will.
 
+mod answers;
 mod fifo;
 mod fuse;
 mod mischief;

@@ -1,18 +1,15 @@
 //! The stream server: answers numbered requests, over TCP or a Unix socket.
-//!
-//! An answer is a function of the request's number, so asking again is harmless. Within one connection a number is
-//! answered once; a client may well send one twice when a recovery and an interrupted call both bring it.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
+use super::answers::Answers;
 use super::mischief::Mischief;
 use super::{Options, ready};
-use crate::drill::{Sabotage, wire};
-use crate::record::{self, Flaw, HEADER, Kind, Record};
+use crate::drill::wire;
+use crate::record::{self, Flaw, HEADER, Record};
 
 /// Serves TCP on loopback.
 pub(super) fn over_tcp(options: &Options) -> io::Result<()> {
@@ -47,50 +44,21 @@ where
         let mischief = Mischief::new(options, client);
         std::thread::Builder::new().spawn(move || {
             // The connection ends when the client leaves, and nobody is interested in how.
-            let _ =
-                Client { output, mischief, seen: HashSet::new() }.greet_and_answer(BufReader::new(input), incarnation);
+            let _ = Answers::greet(output, mischief, wire::ANSWER_PAYLOAD, incarnation)
+                .and_then(|answers| converse(answers, BufReader::new(input)));
         })?;
     }
     Ok(())
 }
 
-struct Client<S> {
-    output: S,
-    mischief: Mischief,
-    seen: HashSet<u64>,
-}
-
-impl<S: Write> Client<S> {
-    fn greet_and_answer(mut self, mut input: impl Read, incarnation: u64) -> io::Result<()> {
-        self.output.write_all(&answer(Kind::Hello, 0, incarnation))?;
-        let mut bytes = Vec::new();
-        loop {
-            match receive(&mut input, &mut bytes)? {
-                Ok(request) if request.kind == Kind::Request => self.answer(request)?,
-                _ => {
-                    // From here on nothing can be understood. The client will count this as corruption.
-                    self.output.write_all(&answer(Kind::Refusal, 0, 0))?;
-                    return Ok(());
-                }
-            }
+fn converse<S: Write>(mut answers: Answers<S>, mut input: impl Read) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    loop {
+        match receive(&mut input, &mut bytes)? {
+            Ok(record) => answers.answer(record)?,
+            // From here on nothing can be understood.
+            Err(_) => return answers.refuse(),
         }
-    }
-
-    fn answer(&mut self, request: Record) -> io::Result<()> {
-        if !self.seen.insert(request.number) {
-            return Ok(());
-        }
-        let mut bytes = answer(Kind::Answer, request.connection, request.number);
-        match self.mischief.sabotages(request.number) {
-            None => {}
-            Some(Sabotage::Lose) => return Ok(()),
-            Some(Sabotage::Corrupt) => bytes[HEADER + 1] ^= 0x10,
-            Some(Sabotage::Duplicate) => self.output.write_all(&bytes)?,
-        }
-        let Some((cut, pause)) = self.mischief.cut(bytes.len()) else { return self.output.write_all(&bytes) };
-        self.output.write_all(&bytes[..cut])?;
-        std::thread::sleep(pause);
-        self.output.write_all(&bytes[cut..])
     }
 }
 
@@ -107,13 +75,10 @@ fn receive(input: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<Result<Reco
     Ok(record::verify(bytes))
 }
 
-fn answer(kind: Kind, connection: u32, number: u64) -> Vec<u8> {
-    Record { kind, connection, number, payload: wire::ANSWER_PAYLOAD }.encode()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Kind;
 
     #[test]
     fn a_torn_request_ends_like_a_closed_connection() {

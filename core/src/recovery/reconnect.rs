@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_timeout};
 
 use super::address::{Address, Place};
 use super::in_place::{Revival, is_plain_tcp, revive};
@@ -18,6 +19,10 @@ use crate::table::Target;
 
 /// How long one address may take to answer, so that a silent one leaves time for the next.
 const PER_ADDRESS: Duration = Duration::from_secs(5);
+
+/// How long an address gets at the first attempt; each next attempt gives it twice as long. A dying listener can swallow
+/// a connection request without an answer, and the kernel sends it again only after a second (measured).
+const AT_FIRST: Duration = Duration::from_millis(300);
 
 type Hook = dyn Fn(BorrowedFd<'_>, &Attempt<'_>) -> io::Result<()> + Send + Sync;
 
@@ -51,7 +56,9 @@ type Hook = dyn Fn(BorrowedFd<'_>, &Attempt<'_>) -> io::Result<()> + Send + Sync
 ///
 /// # Waiting
 ///
-/// An address gets up to five seconds, all of them together what is left of the deadline. Resolving names is the
+/// An address gets 300 milliseconds at the first attempt, twice as long at each next one up to five seconds, and all of
+/// them together what is left of the deadline. While a hook runs, a read or write on its socket that waits for longer than
+/// the deadline allows ends with EAGAIN. Resolving names is the
 /// system's business and bounded by its own timeouts only. Callers on other threads wait for the verdict meanwhile.
 pub struct Reconnect {
     place: Place,
@@ -128,7 +135,7 @@ impl Reconnect {
         socket::say(new.as_fd(), &self.words, attempt.remaining())?;
         socket::make_blocking(new.as_fd())?;
         if let Some(hook) = &self.hook {
-            hook(new.as_fd(), attempt)?;
+            within_the_deadline(new.as_fd(), attempt, || hook(new.as_fd(), attempt))?;
         }
         Ok(new)
     }
@@ -183,7 +190,29 @@ impl Recover for Reconnect {
 
 /// How long the next address may take.
 fn share(attempt: &Attempt<'_>) -> Duration {
-    attempt.remaining().map_or(PER_ADDRESS, |left| left.min(PER_ADDRESS))
+    let doublings = attempt.count().saturating_sub(1).min(5);
+    let share = PER_ADDRESS.min(AT_FIRST * 2_u32.pow(doublings));
+    attempt.remaining().map_or(share, |left| left.min(share))
+}
+
+/// Runs a hook on a blocking socket such that a server that has nothing to say cannot hold it for ever.
+fn within_the_deadline<R>(
+    socket: BorrowedFd<'_>,
+    attempt: &Attempt<'_>,
+    hook: impl FnOnce() -> io::Result<R>,
+) -> io::Result<R> {
+    let Some(left) = attempt.remaining() else { return hook() };
+    let limits = [Timeout::Recv, Timeout::Send].map(|which| (which, socket_timeout(socket, which).ok().flatten()));
+    for (which, own) in limits {
+        // A timeout of zero would mean "none" to the kernel.
+        let limit = own.map_or(left, |own| own.min(left)).max(Duration::from_millis(1));
+        set_socket_timeout(socket, which, Some(limit))?;
+    }
+    let result = hook();
+    for (which, own) in limits {
+        set_socket_timeout(socket, which, own)?;
+    }
+    result
 }
 
 impl fmt::Debug for Reconnect {

@@ -159,6 +159,37 @@ fn words_and_hook_come_first_on_a_new_connection() {
 }
 
 #[test]
+fn a_server_that_says_nothing_holds_a_hook_no_longer_than_the_deadline() {
+    let server = Server::start();
+    let client = server.dead_client();
+    let function =
+        Reconnect::to([server.address.as_str()]).then(|socket, _| Ok(rustix::io::read(socket, &mut [0; 1]).map(drop)?));
+    let soon = crate::sync::clock::Moment::after(Duration::from_millis(20));
+    let result = function.recover(&Attempt { deadline: Some(soon), ..attempt(client.as_fd()) });
+    assert!(matches!(result, Err(RecoveryError::Again(error)) if error.kind() == io::ErrorKind::WouldBlock));
+}
+
+#[test]
+fn the_timeouts_of_the_old_socket_are_those_of_the_new_one_after_the_hook() {
+    let server = Server::start();
+    let client = server.dead_client();
+    client.set_read_timeout(Some(Duration::from_secs(77))).unwrap();
+    let function = Reconnect::to([server.address.as_str()]).then(|_, _| Ok(()));
+    let new = TcpStream::from(staged(function.recover(&attempt(client.as_fd()))));
+    assert_eq!(new.read_timeout().unwrap(), Some(Duration::from_secs(77)));
+    assert_eq!(new.write_timeout().unwrap(), None);
+}
+
+#[test]
+fn later_attempts_give_an_address_more_time() {
+    let (client, _server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let share_of = |count| share(&Attempt { count, ..attempt(client.as_fd()) });
+    assert_eq!(share_of(1), AT_FIRST);
+    assert_eq!(share_of(2), AT_FIRST * 2);
+    assert_eq!(share_of(100), PER_ADDRESS);
+}
+
+#[test]
 fn a_hook_that_fails_closes_the_new_connection() {
     let server = Server::start();
     let client = server.dead_client();
