@@ -66,7 +66,8 @@ pub enum RecoveryError {
     /// The server is not back yet: try again within the deadline.
     #[error("not recovered yet: {0}")]
     Again(#[source] io::Error),
-    /// No later attempt can succeed: give up now.
+    /// No later attempt can succeed: this episode ends now. The next call that fails begins another one; to end them for
+    /// good, say [`Builder::at_most`](crate::Builder::at_most) or [`Covered::suspend`](crate::Covered::suspend).
     #[error("cannot be recovered: {0}")]
     Final(#[source] io::Error),
 }

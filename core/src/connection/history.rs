@@ -51,17 +51,17 @@ pub struct Report {
     pub episodes: u64,
     /// Those that ended with a recovery.
     pub recoveries: u64,
-    /// Those that were given up.
+    /// Those that were given up, including those that a limit forbade, without calling the recovery function.
     pub given_up: u64,
     /// How often the recovery function was called.
     pub attempts: u64,
-    /// Calls that were issued again after a recovery.
+    /// Calls that were issued again after a recovery, whether or not they have returned.
     pub retransmitted: u64,
     /// The generation the connection is in: successful recoveries, modulo 2^15.
     pub generation: u32,
     /// How the failure showed that opened the last episode.
     pub last_failure: Option<Failure>,
-    /// Why the last episode was given up, or what its last failed attempt met.
+    /// Why the last episode was given up; after a recovery, what its last failed attempt had met.
     pub last_error: Option<String>,
     /// How long the last episode took.
     pub last_duration: Option<Duration>,

@@ -49,7 +49,8 @@ impl Builder {
         self
     }
 
-    /// Names a closure as the recovery function: it returns the new descriptor.
+    /// Names a closure as the recovery function: it returns the new descriptor, of the same kind as the old one (another
+    /// kind gives up at once).
     ///
     /// An [`io::Error`](std::io::Error) that it returns with `?` means "not yet, try again within the deadline"; to end the attempts
     /// it returns [`RecoveryError::Final`]. The rules of [`Recover`] hold.
@@ -94,13 +95,16 @@ impl Builder {
         self
     }
 
-    /// Gives up for good after so many episodes in the connection's life.
+    /// Recovers in so many episodes at most; later ones are given up without calling the recovery function, until
+    /// [`Covered::forgive`] starts the count anew. Unlimited unless said otherwise.
     pub fn at_most(mut self, episodes: u32) -> Self {
         self.total = Some(i32::try_from(episodes).unwrap_or(i32::MAX));
         self
     }
 
-    /// Gives up when so many recoveries in a row were followed by another death of the very same call.
+    /// Gives up when so many recoveries in a row were followed by another death of the very same call. Unlimited unless
+    /// said otherwise. (A server that answers and closes is another matter: see
+    /// [`ending_with_end_of_file`](Self::ending_with_end_of_file).)
     pub fn at_most_in_a_row(mut self, recoveries: u32) -> Self {
         self.in_a_row = Some(i32::try_from(recoveries).unwrap_or(i32::MAX));
         self
@@ -119,6 +123,8 @@ impl Builder {
     }
 
     /// An end of file is what the protocol ends with, and not the death of the server.
+    ///
+    /// Without this a read loop on a server that answers and closes reconnects for ever.
     pub fn ending_with_end_of_file(mut self) -> Self {
         self.policy.end_of_file_is_death = false;
         self

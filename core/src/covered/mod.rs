@@ -34,7 +34,10 @@ pub fn connections_to(target: &Target) -> Vec<Report> {
 ///
 /// It reads and writes like the descriptor it was made of. A call that fails because the connection is gone waits
 /// until the connection is back and is then issued again; the program sees a slow call instead of an error. If the
-/// connection cannot be recovered, the call returns the error that it had met.
+/// connection cannot be recovered, the call returns what it had met itself: the error, or for a read that had met the end
+/// of file, `Ok(0)`. [`take_outcome`](Self::take_outcome) tells that end of file from an honest one.
+///
+/// The number is this value's own: nobody else may close it.
 ///
 /// # Concurrency
 ///

@@ -222,6 +222,7 @@ impl<'a> Troubled<'a> {
             };
             captured = place.epoch;
             issued_again = true;
+            self.connection.history.note_retransmission();
             result = (self.issue)(place.number());
             if self.request.is_met_by(result.into()) {
                 self.note_through();
@@ -373,7 +374,6 @@ impl<'a> Troubled<'a> {
 
     fn note_through(&self) {
         self.connection.limits.went_through();
-        self.connection.history.note_retransmission();
         outcome::note(self.identity, Outcome::Retransmitted);
     }
 

@@ -59,7 +59,7 @@ enum Hopeless {
     Closed,
     #[error("every number of the connection has been closed")]
     AllClosed,
-    #[error("the limit of recoveries is reached; raise it or reset the count")]
+    #[error("the limit of recoveries is reached: start its count anew with `Covered::forgive`")]
     Limit,
     #[error("no number is left to hold on to the dead connection with ({0}): close some descriptors")]
     NoNumber(Errno),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_timeout};
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_acceptconn, socket_timeout};
 
 use super::address::{Address, Place};
 use super::in_place::{Revival, is_plain_tcp, revive};
@@ -46,7 +46,8 @@ type Hook = dyn Fn(BorrowedFd<'_>, &Attempt<'_>) -> io::Result<()> + Send + Sync
 ///
 /// Everything else gets a new socket of the same type with the options of the old one (keepalive, no-delay, timeouts,
 /// linger, priority, buffer sizes that were set, and more of that kind), which is put under the numbers once it is
-/// connected and everything has been said. In both cases an explicit `bind` of the old socket is not kept.
+/// connected and everything has been said. In both cases an explicit `bind` of the old socket is not kept. After an
+/// attempt in place that failed, the old socket is no more what it was: it is not connected, and holds no unread bytes.
 ///
 /// # When it is tried again, and when not
 ///
@@ -88,6 +89,9 @@ impl Reconnect {
     }
 
     /// Sends these bytes first on every new connection, completely, before anybody else can use it.
+    ///
+    /// For what the server does not answer: an answer would be taken by the program's next read. Use [`then`](Self::then)
+    /// to read one.
     #[must_use]
     pub fn saying(mut self, words: impl Into<Vec<u8>>) -> Self {
         self.words = words.into();
@@ -183,6 +187,9 @@ impl Recover for Reconnect {
         self.place.check()?;
         if !kind_of(descriptor)?.is_socket() {
             return Err(invalid("only a socket can be connected again"));
+        }
+        if socket_acceptconn(descriptor).unwrap_or(false) {
+            return Err(invalid("a listening socket has no server to connect to again"));
         }
         Ok(())
     }

@@ -76,7 +76,9 @@ impl Reopen {
         Self { given: None, check_time: false, check_block: false, record: ArcSwapOption::empty() }
     }
 
-    /// Opens `path`, which must be absolute; attaching is refused with [`io::ErrorKind::InvalidInput`] otherwise.
+    /// Opens `path`, which must be absolute and lead to the very file that is covered; attaching is refused with
+    /// [`io::ErrorKind::InvalidInput`] otherwise. For files whose own name may go away: a symbolic link that will point
+    /// to its successor.
     #[must_use]
     pub fn path(path: impl Into<PathBuf>) -> Self {
         Self { given: Some(path.into()), ..Self::recorded() }
@@ -136,9 +138,15 @@ impl Recover for Reopen {
             return Err(invalid("only files, directories, FIFOs and terminals can be opened again"));
         }
         let path = self.path_for(descriptor)?;
+        if self.given.is_some() && !is_same_file(descriptor, &path) {
+            return Err(invalid(format!("{} is not the file that the descriptor stands for", path.display())));
+        }
         let file_type = file_type(descriptor)?;
         let regular = file_type == FileType::RegularFile;
         let flags = rustix::fs::fcntl_getfl(descriptor)?;
+        if self.check_block && regular && flags & OFlags::RWMODE == OFlags::WRONLY {
+            return Err(invalid("the last block of a file that is not open for reading cannot be checked"));
+        }
         let identity = Identity::of(descriptor, self.check_time && regular, self.check_block && regular)?;
         let mount = if self.given.is_some() { mount_at(&path) } else { mount_of_descriptor(descriptor) };
         if self.record.load().as_ref().is_some_and(|record| record.path != path) {
@@ -213,6 +221,12 @@ fn mount_at(path: &Path) -> Option<Mount> {
         Ok(place) => mount_of_descriptor(place.as_fd()),
         Err(_) => mount_of(path),
     }
+}
+
+fn is_same_file(descriptor: BorrowedFd<'_>, path: &Path) -> bool {
+    let here = rustix::fs::fstat(descriptor).map(|stat| (stat.st_dev, stat.st_ino));
+    let there = rustix::fs::stat(path).map(|stat| (stat.st_dev, stat.st_ino));
+    here.is_ok() && here == there
 }
 
 fn not_mounted(path: &Path) -> RecoveryError {

@@ -181,6 +181,13 @@ fn the_timeouts_of_the_old_socket_are_those_of_the_new_one_after_the_hook() {
 }
 
 #[test]
+fn a_listening_socket_is_refused_when_attached() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = Reconnect::to(["127.0.0.1:1"]).attached(listener.as_fd()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
 fn later_attempts_give_an_address_more_time() {
     let (client, _server) = std::os::unix::net::UnixStream::pair().unwrap();
     let share_of = |count| share(&Attempt { count, ..attempt(client.as_fd()) });

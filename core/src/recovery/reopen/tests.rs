@@ -175,3 +175,23 @@ fn one_function_does_not_serve_two_files() {
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     assert_eq!(function.target(), Some(Target::Path(first.canonicalize().unwrap())));
 }
+
+#[test]
+fn the_path_of_another_file_is_refused_when_attached() {
+    let (_here, path) = file_with("this one");
+    let (_there, other) = file_with("another one");
+    let open = File::open(&path).unwrap();
+    for wrong in [other, path.with_file_name("nobody")] {
+        let error = Reopen::path(&wrong).attached(open.as_fd()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{}", wrong.display());
+    }
+    Reopen::path(&path).attached(open.as_fd()).unwrap();
+}
+
+#[test]
+fn the_last_block_of_a_file_that_is_only_written_cannot_be_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = File::create(directory.path().join("empty")).unwrap();
+    let error = Reopen::recorded().checking_last_block().attached(empty.as_fd()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
