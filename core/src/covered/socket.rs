@@ -27,7 +27,8 @@ impl Covered {
     ///
     /// With [`RecvFlags::WAITALL`] a call that the peer's death has cut short counts as failed, and is issued again
     /// whole on the new connection. So what one call receives came through one connection: a record read with one call
-    /// is never pieced together of two. (As ever, a signal handler can cut such a call short.)
+    /// is never pieced together of two. (As ever, a signal, SIGCONT included, can cut such a call short: signal(7). The rest
+    /// is then to be read, unless [`generation`](Self::generation) has changed.)
     ///
     /// # Errors
     ///
