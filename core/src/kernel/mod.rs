@@ -1,7 +1,7 @@
 //! What libha asks of the kernel, one idea per file.
 //!
-//! Everything here goes through `rustix` or `libc::syscall`, never through a libc function that the covers replace:
-//! a call made by the engine must not enter the engine.
+//! Everything here goes through `rustix`, which issues the instruction itself, or through `libc::syscall` and libc's signal
+//! functions: a call made by the engine must not enter the engine by way of a covered name.
 
 pub(crate) mod description;
 pub(crate) mod epoll;

@@ -67,7 +67,7 @@ fn judge_errno(connection: &Connection, number: RawFd, request: &Request, errno:
     if deadly { Dead(Failure::Errno(errno)) } else { Alive }
 }
 
-/// The errnos by which a dead server shows, by kind of description (DESIGN 4, measured in each case).
+/// The errnos by which a dead server shows, by kind of description.
 fn kills(kind: Kind, errno: Errno) -> bool {
     match kind {
         Kind::File => matches!(

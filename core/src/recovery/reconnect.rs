@@ -101,8 +101,8 @@ impl Reconnect {
     /// Runs this on every new connection, after the words of [`saying`](Self::saying): the place to log in, and to
     /// send again what was outstanding.
     ///
-    /// The socket is in blocking mode and has the old one's timeouts; [`Attempt::remaining`] tells how long it may
-    /// take. An error closes the new connection, and counts as an attempt that has failed for now.
+    /// The socket is in blocking mode, and its timeouts end what waits for longer than [`Attempt::remaining`]; the old
+    /// socket's own come back afterwards. An error closes the new connection and fails the attempt; another may follow.
     ///
     /// ```
     /// use std::io::{Read, Write};

@@ -79,7 +79,7 @@ impl Kind {
         }
     }
 
-    /// Whether writes can raise SIGPIPE and reads can meet the end of a peer.
+    /// A socket of any type.
     #[must_use]
     pub fn is_socket(self) -> bool {
         matches!(self, Self::Stream | Self::Socket)

@@ -96,6 +96,19 @@ fn replace_closed(number: RawFd, stranger: impl AsFd) {
     replace(stranger.as_fd(), number, true).unwrap();
 }
 
+/// At the first `step` of this kind, closes the member `number` and gives the number to a stranger.
+fn reuse_at(step: Step, number: RawFd, stranger: impl AsFd + 'static) -> impl Fn(Step) + 'static {
+    let stranger = RefCell::new(Some(stranger));
+    move |reached| {
+        if reached == step
+            && let Some(stranger) = stranger.take()
+        {
+            let _ = super::super::detach(&TABLE, number);
+            replace_closed(number, stranger);
+        }
+    }
+}
+
 /// A clone with a number that no other test is given.
 fn high_clone(covered: &Covered) -> RawFd {
     use crate::sync::{AtomicI32, Ordering};
@@ -115,16 +128,8 @@ fn a_call_whose_number_is_reused_while_it_waits_returns_its_own_error() {
     let covered = server.covered();
     let number = high_clone(&covered);
     let (stranger, mut peer) = UnixStream::pair().unwrap();
-    let stranger = RefCell::new(Some(stranger));
     server.die();
-    let reuse = move |step| {
-        if step == Step::Retrying(number) {
-            let Some(stranger) = stranger.take() else { return };
-            let _ = super::super::detach(&TABLE, number);
-            replace_closed(number, stranger);
-        }
-    };
-    let result = at_every_step(reuse, || write_raw(number));
+    let result = at_every_step(reuse_at(Step::Retrying(number), number, stranger), || write_raw(number));
     assert_eq!(result, Err(Errno::PIPE));
     drop(own(number));
     let mut bytes = Vec::new();
@@ -236,15 +241,9 @@ fn a_number_reused_between_its_failure_and_the_episode_is_not_taken_for_the_dead
     let number = high_clone(&covered);
     let (stranger, _peer) = UnixStream::pair().unwrap();
     let mut kept = stranger.try_clone().unwrap();
-    let stranger = RefCell::new(Some(stranger));
     server.die();
-    let reuse = move |step| {
-        if let (Step::Claimed, Some(stranger)) = (step, stranger.take()) {
-            let _ = super::super::detach(&TABLE, number);
-            replace_closed(number, stranger);
-        }
-    };
-    assert_eq!(at_every_step(reuse, || write_raw(number)), Err(Errno::PIPE));
+    let result = at_every_step(reuse_at(Step::Claimed, number, stranger), || write_raw(number));
+    assert_eq!(result, Err(Errno::PIPE));
     kept.write_all(b"the stranger's socket was not shut down").unwrap();
     assert_eq!(server.recoveries(), 1, "the other member was recovered");
     drop(own(number));
@@ -261,17 +260,11 @@ fn a_number_reused_before_a_revival_in_place_does_not_spread_the_stranger() {
     drop(listener.accept().unwrap());
     let number = high_clone(&covered);
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let stranger = RefCell::new(Some(TcpStream::connect(other.local_addr().unwrap()).unwrap()));
+    let stranger = TcpStream::connect(other.local_addr().unwrap()).unwrap();
     let (mut peer, _) = other.accept().unwrap();
-    let reuse = move |step| {
-        if let (Step::Claimed, Some(stranger)) = (step, stranger.take()) {
-            let _ = super::super::detach(&TABLE, number);
-            replace_closed(number, stranger);
-        }
-    };
     let read =
         || call(&TABLE, number, Request::read(1), |number| rustix::io::read(borrow_number(number)?, &mut [0; 1]));
-    let _ = at_every_step(reuse, read);
+    let _ = at_every_step(reuse_at(Step::Claimed, number, stranger), read);
     (&covered).write_all(b"secret").unwrap();
     drop(own(number));
     let mut bytes = Vec::new();
