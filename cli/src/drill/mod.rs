@@ -12,7 +12,7 @@
 //! | `strangers` | who moves in where a dup was closed |
 //! | `window`, `ledger`, `journal`, `episodes` | what is outstanding, answered, written, recovered |
 //! | `watchdog`, `cleanup` | threads that hang; mounts and directories that must not stay |
-//! | `progress`, `report`, `table` | what is shown meanwhile and at the end |
+//! | `progress`, `report`, `summary` | what is shown meanwhile and at the end |
 
 mod accounts;
 mod beat;
@@ -32,7 +32,7 @@ mod scene;
 mod server_process;
 mod strangers;
 mod stream;
-mod table;
+mod summary;
 mod watchdog;
 mod window;
 

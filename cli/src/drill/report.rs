@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::options::{Options, Transport};
 use super::scene::Scene;
-use super::table;
+use super::summary;
 
 /// The outcome of a whole drill.
 #[derive(Debug, Serialize)]
@@ -129,7 +129,7 @@ impl Report {
             serde_json::to_writer_pretty(&mut out, self)?;
             writeln!(out)?;
         } else {
-            table::write(self, &mut out)?;
+            summary::write(self, &mut out)?;
         }
         out.flush()
     }

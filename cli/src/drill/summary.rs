@@ -1,4 +1,4 @@
-//! The report as a table, for people.
+//! The report as people read it: one line per transport, then the verdict.
 
 use std::io::{self, Write};
 
