@@ -43,6 +43,7 @@
 //!   and a closure will often do ([`Builder::recovered_with`]).
 //! * [`Covered::report`] and [`Covered::take_outcome`] tell what has happened, [`Builder::on_verdict`] as it happens;
 //!   events go to `tracing` under the target `ha`: failed, recovering, recovered, given up.
+//! * [`number`] is for covers of other code's calls, which know a descriptor by its number only.
 //!
 //! # Limits
 //!
@@ -55,6 +56,7 @@ mod connection;
 mod covered;
 mod error;
 mod kernel;
+pub mod number;
 mod recover;
 mod recovery;
 mod sync;

@@ -32,6 +32,12 @@ pub trait Recover: Send + Sync + 'static {
         None
     }
 
+    /// Whether this is another language's code: what unwinds out of it (pthread_exit) cannot be caught.
+    #[doc(hidden)]
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
     /// Looks at the descriptor when it is attached, while the server is still there: the place to record its path.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ pub struct Episode {
     pub duration: Duration,
     /// Bytes from the dead server that nobody had read.
     pub unread: usize,
+    /// Bytes written that the peer's kernel never acknowledged (`SIOCOUTQ`); known for TCP only.
+    pub unsent: Option<usize>,
     /// How many numbers the new description was put under.
     pub moved: usize,
     /// The connection's generation after the verdict: it counts successful recoveries, modulo 2^15.

@@ -6,6 +6,7 @@ mod gate;
 mod history;
 mod limits;
 mod members;
+mod operation;
 mod policy;
 
 use std::net::Shutdown;
@@ -22,8 +23,10 @@ pub(crate) use gate::{Admission, Gate, Waited};
 pub(crate) use history::History;
 pub use history::{Episode, Report, Verdict};
 pub(crate) use limits::Limits;
-pub(crate) use members::{Members, Numbers};
-pub(crate) use policy::{Policy, Watched};
+pub(crate) use members::{Members, Membership, Numbers};
+pub use operation::Operation;
+pub(crate) use policy::Watched;
+pub use policy::{Policy, Watch};
 
 /// arc-swap publishes thin pointers; a trait object's is wide, hence this box.
 pub(crate) struct Function(pub(crate) Box<dyn Recover>);
@@ -55,6 +58,7 @@ const READ_SHUT: u8 = 1 << 0;
 const WRITE_SHUT: u8 = 1 << 1;
 const CONNECTED: u8 = 1 << 2;
 const UNSYNCED: u8 = 1 << 3;
+const LOCKED: u8 = 1 << 4;
 
 /// What [`Connection::new`] has to be told.
 pub(crate) struct Birth {
@@ -92,7 +96,8 @@ impl Connection {
 
     /// The word of a member that joins now.
     pub(crate) fn live_word(&self, epoch: Epoch) -> Word {
-        Word::live(self.identity, self.kind, epoch)
+        let word = Word::live(self.identity, self.kind, epoch);
+        if self.policy.watch.is_some() { word.detoured() } else { word }
     }
 
     /// The recovery function; whoever has it keeps it, whatever replaces it meanwhile.
@@ -139,6 +144,21 @@ impl Connection {
 
     pub(crate) fn write_is_shut(&self) -> bool {
         self.has(WRITE_SHUT)
+    }
+
+    /// The application has connected the socket itself.
+    pub(crate) fn note_connected(&self) {
+        self.traits.fetch_or(CONNECTED, Ordering::Relaxed);
+    }
+
+    /// The application has set a lock on the file.
+    pub(crate) fn note_locked(&self) {
+        self.traits.fetch_or(LOCKED, Ordering::Relaxed);
+    }
+
+    /// Whether the application has ever set a lock on the file.
+    pub(crate) fn was_locked(&self) -> bool {
+        self.has(LOCKED)
     }
 
     /// Whether this socket ever had a peer.

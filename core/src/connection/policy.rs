@@ -1,6 +1,7 @@
 //! The policy: what a connection's user has decided about its recovery, once and for all.
 
 use std::fmt;
+use std::io::IoSlice;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
@@ -8,13 +9,31 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use smallvec::SmallVec;
 
 use super::history::Episode;
+use super::operation::Operation;
 use crate::sync::Arc;
 
 /// Looks at every episode after its verdict.
 pub(crate) type Observer = Arc<dyn Fn(&Episode) + Send + Sync>;
 
+/// Sees every transfer of a connection whose protocol nobody has told libha, and says when a recovery would do harm.
+///
+/// Its connection's words carry DETOUR: every call on it leaves the success path.
+pub trait Watch: Send + Sync {
+    /// A call is about to give bytes to the connection.
+    fn before_write(&self, number: RawFd);
+    /// The kernel has accepted these bytes, in this order.
+    fn wrote(&self, parts: &[IoSlice<'_>]);
+    /// The kernel has moved so many bytes to the connection, and nobody has seen which.
+    fn wrote_unseen(&self, bytes: usize);
+    /// So many bytes were received; 0: the program was told that none will come.
+    fn received(&self, bytes: usize);
+    /// Whether a connection that died in this operation may be recovered now.
+    fn permits(&self, operation: Operation) -> bool;
+}
+
+/// How a connection is recovered.
 #[derive(Clone)]
-pub(crate) struct Policy {
+pub struct Policy {
     /// How long an episode may take; `None`: as long as the recovery function takes.
     pub(crate) deadline: Option<Duration>,
     /// Whether an attempt that fails is followed by another one, until the deadline.
@@ -37,6 +56,9 @@ pub(crate) struct Policy {
     /// Where to look for epoll instances that watch a member.
     pub(crate) watched: Watched,
     pub(crate) observer: Option<Observer>,
+    pub(crate) watch: Option<Arc<dyn Watch>>,
+    /// Whether the program does not know that it is recovered.
+    pub(crate) unaware: bool,
 }
 
 /// How epoll instances that watch a member are found.
@@ -52,7 +74,8 @@ pub(crate) enum Watched {
 
 impl Policy {
     /// What our own recoveries do: persist until the deadline, with jitter before every attempt.
-    pub(crate) fn persistent() -> Self {
+    #[must_use]
+    pub fn persistent() -> Self {
         Self {
             deadline: Some(Duration::from_secs(30)),
             persists: true,
@@ -66,7 +89,40 @@ impl Policy {
             kick: None,
             watched: Watched::Everywhere,
             observer: None,
+            watch: None,
+            unaware: false,
         }
+    }
+
+    /// What QNX's library does: the recovery function is called once per failure, at once, and has all the time it
+    /// takes. From the second recovery in a row on there is a pause before it, so that a server that always fails and a
+    /// function that always succeeds do not spin.
+    #[must_use]
+    pub fn obedient() -> Self {
+        Self { deadline: None, persists: false, spread: Duration::ZERO, ..Self::persistent() }
+    }
+
+    /// Bounds how long recoveries may hold one call up.
+    #[must_use]
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The program does not know that it is recovered, and must not be worse off than without: nothing is recovered on which it has
+    /// set locks, which are lost with the old description; and what a recovery may have lost is said at the close as well,
+    /// because many programs that would have stopped at a failed write do not sync.
+    #[must_use]
+    pub fn unaware(mut self) -> Self {
+        self.unaware = true;
+        self
+    }
+
+    /// Shows every transfer to `watch`, and asks it before each recovery.
+    #[must_use]
+    pub fn watched_by(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = Some(watch);
+        self
     }
 
     /// The pauses between attempts: exponential, each multiplied by a random fraction ("full jitter").

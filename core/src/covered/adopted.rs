@@ -8,7 +8,7 @@
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-pub(super) fn adopt_number(number: RawFd) -> OwnedFd {
-    // SAFETY: see the top of this file; both callers pass what `F_DUPFD_CLOEXEC` has returned to them.
+pub(crate) fn adopt_number(number: RawFd) -> OwnedFd {
+    // SAFETY: see the top of this file: a number that the kernel has just returned to the caller.
     unsafe { OwnedFd::from_raw_fd(number) }
 }

@@ -10,13 +10,13 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::connection::function::Recover;
-use crate::connection::{Connection, Report, change};
+use crate::connection::{Connection, Membership, Report, change};
 use crate::error::AttachError;
 use crate::kernel::borrow_number;
 use crate::recover::{self, Outcome, Request, TABLE};
 use crate::sync::Arc;
 use crate::table::{Kind, Target};
-use adopted::adopt_number;
+pub(crate) use adopted::adopt_number;
 
 pub use builder::{Builder, cover};
 
@@ -89,7 +89,7 @@ impl Covered {
     pub fn try_clone(&self) -> io::Result<Self> {
         let source = self.number();
         let copy = || Ok(rustix::io::fcntl_dupfd_cloexec(borrow_number(source)?, 3)?.into_raw_fd());
-        let number = recover::duplicate(&TABLE, source, copy, |number| drop(adopt_number(number)))?;
+        let number = recover::duplicate(&TABLE, source, Membership::Asked, copy, |number| drop(adopt_number(number)))?;
         Ok(Self { descriptor: Some(adopt_number(number)), connection: Arc::clone(&self.connection), kind: self.kind })
     }
 

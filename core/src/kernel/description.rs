@@ -6,19 +6,21 @@
 //! rustix does not have. None of them passes a pointer.
 #![allow(unsafe_code)]
 
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::io::{self, Errno, FdFlags};
 use rustix::net::{RecvFlags, SocketType};
+use smallvec::SmallVec;
+use syscalls::{Sysno, syscall};
 
 use super::socket::{TcpState, tcp_state};
 
 /// `F_DUPFD_QUERY` of fcntl(2), Linux 6.10: do two numbers share a description?
-const F_DUPFD_QUERY: libc::c_int = 1027;
+const F_DUPFD_QUERY: i32 = 1027;
 /// `KCMP_FILE` of kcmp(2).
-const KCMP_FILE: libc::c_int = 0;
+const KCMP_FILE: i32 = 0;
 
 /// The number as a borrowed descriptor, for the length of a call.
 ///
@@ -54,30 +56,43 @@ pub(crate) fn pin(number: RawFd) -> io::Result<OwnedFd> {
     io::fcntl_dupfd_cloexec(borrow_number(number)?, 3)
 }
 
+/// The same, under a number that is not `taken`: a member that was closed behind our back has one that the kernel gives out again.
+///
+/// # Errors
+///
+/// Those of [`pin`].
+pub(crate) fn pin_outside(number: RawFd, taken: impl Fn(RawFd) -> bool) -> io::Result<OwnedFd> {
+    let mut refused = SmallVec::<[OwnedFd; 2]>::new();
+    let pinned = loop {
+        match pin(number) {
+            Ok(pinned) if taken(pinned.as_raw_fd()) => refused.push(pinned),
+            pinned => break pinned,
+        }
+    };
+    for refused in refused {
+        // SAFETY: ours until now. Not by a drop: that goes through libc's `close`, and so through the cover that ends a membership.
+        unsafe { io::close(refused.into_raw_fd()) };
+    }
+    pinned
+}
+
 /// Whether two numbers share one open file description; a number that is not open shares none.
 ///
 /// `None`: the kernel cannot tell (older than 6.10, and built without kcmp or forbidding it).
 pub(crate) fn same_description(a: RawFd, b: RawFd) -> Option<bool> {
     // SAFETY: F_DUPFD_QUERY takes an integer and touches no memory of ours.
-    match unsafe { libc::syscall(libc::SYS_fcntl, a, F_DUPFD_QUERY, b) } {
-        1 => return Some(true),
-        0 => return Some(false),
-        _ if last_errno() == Errno::BADF => return Some(false),
-        _ => {}
+    match unsafe { syscall!(Sysno::fcntl, a, F_DUPFD_QUERY, b) } {
+        Ok(answer) => return Some(answer == 1),
+        Err(syscalls::Errno::EBADF) => return Some(false),
+        Err(_) => {}
     }
     let process = rustix::process::getpid().as_raw_nonzero().get();
     // SAFETY: KCMP_FILE takes two integers and touches no memory of ours.
-    match unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_FILE, a, b) } {
-        0 => Some(true),
-        1..=3 => Some(false),
-        _ if last_errno() == Errno::BADF => Some(false),
-        _ => None,
+    match unsafe { syscall!(Sysno::kcmp, process, process, KCMP_FILE, a, b) } {
+        Ok(order) => Some(order == 0),
+        Err(syscalls::Errno::EBADF) => Some(false),
+        Err(_) => None,
     }
-}
-
-/// Why the last `libc::syscall` of this thread failed.
-pub(crate) fn last_errno() -> Errno {
-    std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
 }
 
 /// Gives `to` the status flags that `from` has and `F_SETFL` can set; never clears one that `to` has.

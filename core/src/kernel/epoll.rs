@@ -16,6 +16,7 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fs::CWD;
 use rustix::io::{self, Errno};
 use smallvec::SmallVec;
+use syscalls::{Sysno, syscall};
 
 use super::description::borrow_number;
 use super::proc_file;
@@ -43,6 +44,16 @@ pub(crate) fn registrations(number: RawFd, instances: &[RawFd]) -> SmallVec<[Reg
         registrations_in(epoll, number, &mut found);
     }
     found
+}
+
+/// Every registration in this instance, as /proc/self/fdinfo lists them.
+pub(crate) fn all_in(epoll: RawFd) -> Vec<Registration> {
+    let information = proc_file::contents(&format!("/proc/self/fdinfo/{epoll}")).unwrap_or_default();
+    listed(&information, epoll).collect()
+}
+
+fn listed(information: &[u8], epoll: RawFd) -> impl Iterator<Item = Registration> {
+    information.split(|byte| *byte == b'\n').filter_map(move |line| parse(std::str::from_utf8(line).ok()?, epoll))
 }
 
 impl Registration {
@@ -89,11 +100,8 @@ fn is_epoll(number: RawFd) -> bool {
 /// Adds what /proc/self/fdinfo says about `number` in this instance.
 fn registrations_in(epoll: RawFd, number: RawFd, found: &mut SmallVec<[Registration; 2]>) {
     let Ok(information) = proc_file::contents(&format!("/proc/self/fdinfo/{epoll}")) else { return };
-    let listed: SmallVec<[Registration; 2]> = information
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| parse(std::str::from_utf8(line).ok()?, epoll))
-        .filter(|registration| registration.number == number)
-        .collect();
+    let listed: SmallVec<[Registration; 2]> =
+        listed(&information, epoll).filter(|registration| registration.number == number).collect();
     if listed.len() < 2 {
         found.extend(listed);
         return;
@@ -123,7 +131,8 @@ fn is_current(epoll: RawFd, number: RawFd, index: u32) -> bool {
     let process = rustix::process::getpid().as_raw_nonzero().get();
     let slot = slot.as_ptr();
     // SAFETY: `slot` points to a local that has the layout the kernel reads.
-    unsafe { libc::syscall(libc::SYS_kcmp, process, process, KCMP_EPOLL_TFD, number, slot) <= 0 }
+    let compared = unsafe { syscall!(Sysno::kcmp, process, process, KCMP_EPOLL_TFD, number, slot) };
+    compared.map_or(true, |order| order == 0)
 }
 
 #[cfg(test)]

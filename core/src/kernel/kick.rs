@@ -12,8 +12,9 @@
 use std::mem::MaybeUninit;
 
 use rustix::io::{self, Errno};
+use syscalls::{Sysno, syscall};
 
-use super::description::last_errno;
+use super::errno;
 use super::proc_file::numbered_entries;
 
 /// Sends `signal` to every other thread of the process, so that interruptible calls look their number up again.
@@ -33,7 +34,7 @@ pub(crate) fn kick_threads(signal: libc::c_int) -> io::Result<()> {
     for thread in numbered_entries("/proc/self/task")? {
         if thread != me {
             // SAFETY: the signal has a handler; see the file's Safety section.
-            unsafe { libc::syscall(libc::SYS_tgkill, process, thread, signal) };
+            let _gone_is_as_good = unsafe { syscall!(Sysno::tgkill, process, thread, signal) };
         }
     }
     Ok(())
@@ -44,7 +45,7 @@ fn make_harmless(signal: libc::c_int) -> io::Result<()> {
     let mut current = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: asks only; `current` is writable.
     if unsafe { libc::sigaction(signal, std::ptr::null(), current.as_mut_ptr()) } == -1 {
-        return Err(last_errno());
+        return Err(errno::last());
     }
     // SAFETY: filled by the call above; all zeroes are valid too.
     let current = unsafe { current.assume_init() };
@@ -60,7 +61,7 @@ fn make_harmless(signal: libc::c_int) -> io::Result<()> {
     harmless.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
     // SAFETY: the handler does nothing, so it may run at any point.
     if unsafe { libc::sigaction(signal, &raw const harmless, std::ptr::null_mut()) } == -1 {
-        return Err(last_errno());
+        return Err(errno::last());
     }
     Ok(())
 }

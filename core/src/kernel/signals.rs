@@ -45,7 +45,7 @@ impl Drop for Blocked {
 /// Runs `write` so that a SIGPIPE it raises is never delivered.
 ///
 /// A SIGPIPE that was pending before is left pending; the one from the write merges with it.
-pub(crate) fn without_sigpipe<R>(write: impl FnOnce() -> R) -> R {
+pub fn without_sigpipe<R>(write: impl FnOnce() -> R) -> R {
     if sigpipe_is_pending() {
         // Pending means blocked: nothing can be delivered, and nothing of ours may be taken away.
         return write();
@@ -69,7 +69,7 @@ impl Drop for Consume<'_> {
         loop {
             // SAFETY: the set and the time are valid for the call; no information is asked for.
             let taken = unsafe { libc::sigtimedwait(self.0, std::ptr::null_mut(), &raw const now) };
-            if taken != -1 || super::description::last_errno() != rustix::io::Errno::INTR {
+            if taken != -1 || super::errno::last() != rustix::io::Errno::INTR {
                 return;
             }
         }

@@ -10,8 +10,9 @@ use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::io;
+use syscalls::{Sysno, syscall};
 
-use super::description::last_errno;
+use super::errno::from_raw;
 
 /// The first bytes of an option's value, and how many of them the kernel has filled in.
 pub(crate) fn bytes<const SIZE: usize>(
@@ -23,9 +24,7 @@ pub(crate) fn bytes<const SIZE: usize>(
     let mut length = libc::socklen_t::try_from(SIZE).unwrap_or(libc::socklen_t::MAX);
     let (into, size) = (value.as_mut_ptr(), &raw mut length);
     // SAFETY: both pointers are to locals that outlive the call, and `length` is the size of `value`.
-    if unsafe { libc::syscall(libc::SYS_getsockopt, fd.as_raw_fd(), level, name, into, size) } < 0 {
-        return Err(last_errno());
-    }
+    unsafe { syscall!(Sysno::getsockopt, fd.as_raw_fd(), level, name, into, size) }.map_err(from_raw)?;
     Ok((value, SIZE.min(length as usize)))
 }
 
@@ -39,10 +38,7 @@ pub(crate) fn integer(fd: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int)
 pub(crate) fn set_bytes(fd: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &[u8]) -> io::Result<()> {
     let (from, size) = (value.as_ptr(), value.len());
     // SAFETY: the kernel reads at most `size` bytes from `from`, which is the slice's own address and length.
-    if unsafe { libc::syscall(libc::SYS_setsockopt, fd.as_raw_fd(), level, name, from, size) } < 0 {
-        return Err(last_errno());
-    }
-    Ok(())
+    unsafe { syscall!(Sysno::setsockopt, fd.as_raw_fd(), level, name, from, size) }.map(drop).map_err(from_raw)
 }
 
 /// Sets an option whose value is an `int`.

@@ -9,12 +9,13 @@ use super::death::{self, Diagnosis};
 use super::descriptor::descriptor;
 use super::episode::{self, Ended, Failed};
 use super::fork;
+use super::held;
 use super::outcome::{self, Outcome};
-use super::request::{InRegister, Operation, Request};
+use super::request::{InRegister, Request};
 use super::step::{Step, reached};
-use super::waiting;
-use crate::connection::{Admission, Connection};
-use crate::kernel::pin;
+use super::waiting::{self, Patience};
+use crate::connection::{Admission, Connection, Operation};
+use crate::kernel::{errno, pin_outside};
 use crate::sync::Arc;
 use crate::sync::clock::Moment;
 use crate::sync::thread::ThreadId;
@@ -29,9 +30,20 @@ pub(crate) fn call(
     table: &Table<Connection>,
     number: RawFd,
     request: Request,
+    issue: impl FnMut(RawFd) -> io::Result<usize>,
+) -> InRegister {
+    call_with(table, number, table.word(number), request, issue)
+}
+
+/// The same, for a caller who has looked at the word already.
+#[inline]
+pub(crate) fn call_with(
+    table: &Table<Connection>,
+    number: RawFd,
+    word: Word,
+    request: Request,
     mut issue: impl FnMut(RawFd) -> io::Result<usize>,
 ) -> InRegister {
-    let word = table.word(number);
     if word.is_quiet() {
         let result = InRegister::from(issue(number));
         if !word.is_covered() || request.is_met_by(result) {
@@ -54,7 +66,9 @@ fn leave_after(
     result: InRegister,
     mut issue: impl FnMut(RawFd) -> io::Result<usize>,
 ) -> InRegister {
-    after_the_call(table, number, request, word, result, &mut issue)
+    // What a call has left that has failed is overwritten; who looks at errno after a success has set it to 0.
+    let before = if io::Result::from(result).is_ok() { errno::get() } else { 0 };
+    undisturbed(before, after_the_call(table, number, request, word, result, &mut issue))
 }
 
 #[cold]
@@ -66,7 +80,15 @@ fn leave_before(
     word: Word,
     mut issue: impl FnMut(RawFd) -> io::Result<usize>,
 ) -> InRegister {
-    before_the_call(table, number, request, word, &mut issue)
+    undisturbed(errno::get(), before_the_call(table, number, request, word, &mut issue))
+}
+
+/// A call that succeeds in the end leaves `errno` as it was before.
+fn undisturbed(before: i32, result: InRegister) -> InRegister {
+    if io::Result::from(result).is_ok() {
+        errno::set(before);
+    }
+    result
 }
 
 type Issue<'a> = &'a mut dyn FnMut(RawFd) -> io::Result<usize>;
@@ -80,6 +102,9 @@ fn after_the_call(
     result: InRegister,
     issue: Issue<'_>,
 ) -> InRegister {
+    if request.by_kind && !death::may_show_one(word.kind(), result.into()) {
+        return result;
+    }
     let Some(call) = Troubled::find(table, number, request, word, issue) else { return result };
     let quiet = call.connection.gate.look() == (word.epoch(), false);
     if result.is(Errno::INTR) || quiet && death::is_everyday(&call.connection, result.into()) {
@@ -92,7 +117,8 @@ fn after_the_call(
     call.resolve(word.epoch(), result.into()).into()
 }
 
-/// An episode is open, or this number is being transplanted: wait first, then issue.
+/// An episode is open, or this number is being transplanted: wait first, then issue. Or neither is the case, and the
+/// connection only wants to see its calls.
 fn before_the_call(
     table: &Table<Connection>,
     number: RawFd,
@@ -100,12 +126,20 @@ fn before_the_call(
     word: Word,
     issue: Issue<'_>,
 ) -> InRegister {
+    if word.is_settled() {
+        let result = InRegister::from(issue(number));
+        return if request.is_met_by(result) {
+            result
+        } else {
+            after_the_call(table, number, request, word, result, issue)
+        };
+    }
     if fork::is_another_process() {
         return issue(number).into();
     }
     match Troubled::find(table, number, request, word, issue) {
         Some(call) if !call.is_ours_to_end() => call.issue_after_the_verdict(word.epoch()).into(),
-        Some(call) => (call.issue)(number).into(),
+        Some(call) => (call.issue)(held::standing_for(call.identity, number)).into(),
         None => Err(Errno::BADF).into(),
     }
 }
@@ -316,8 +350,7 @@ impl<'a> Troubled<'a> {
 
     fn wait(&self) -> Result<(), Judged> {
         self.held_up.set(true);
-        let until = self.patience();
-        match waiting::for_verdict(self.table, &self.connection, until, self.request.interruptible) {
+        match waiting::for_verdict(self.table, &self.connection, &self.patience()) {
             waiting::Verdict::Come => Ok(()),
             waiting::Verdict::TimedOut | waiting::Verdict::Circular => Err(Judged::GivenUp),
             waiting::Verdict::Interrupted => Err(Judged::Interrupted),
@@ -326,7 +359,7 @@ impl<'a> Troubled<'a> {
 
     /// Until when this call may wait for somebody else's recovery: its deadline, and what SO_RCVTIMEO or SO_SNDTIMEO
     /// promise of a call that waits for a peer.
-    fn patience(&self) -> Option<Moment> {
+    fn patience(&self) -> Patience {
         let promised = self.promised.get_or_init(|| {
             let timeout = match self.request.operation {
                 Operation::Read { .. } => self.connection.receive_timeout(),
@@ -335,7 +368,11 @@ impl<'a> Troubled<'a> {
             };
             timeout.map(Moment::after)
         });
-        [*promised, self.deadline].into_iter().flatten().min()
+        Patience {
+            until: [*promised, self.deadline].into_iter().flatten().min(),
+            interruptible: self.request.interruptible,
+            cancellable: self.request.cancellable,
+        }
     }
 
     /// Pins the description under our number once no episode is open, as long as the number is ours.
@@ -364,8 +401,9 @@ impl<'a> Troubled<'a> {
                 return Err(NoPlace::NotOurs);
             }
             let is_settled = !word.is_busy() && !word.is_moving();
-            let wanted = is_settled && self.connection.kind != Kind::File;
-            let pin = if wanted { pin(self.number).ok() } else { None };
+            let wanted = is_settled && self.connection.kind != Kind::File && !self.request.by_number;
+            let is_taken = |candidate| self.table.word(candidate).is_covered();
+            let pin = if wanted { pin_outside(self.number, is_taken).ok() } else { None };
             if self.table.word(self.number) == word {
                 return Ok(Place { pin, number: self.number, epoch: word.epoch(), is_settled });
             }

@@ -5,16 +5,18 @@
 //! see the error it would have seen without libha. So whatever is in doubt is alive.
 
 use std::os::fd::{BorrowedFd, RawFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fstat};
+use rustix::fs::{AtFlags, OFlags, StatxFlags, fcntl_getfl, fstat, statx};
 use rustix::io::{self, Errno};
 
 use super::descriptor::descriptor;
-use super::request::{Operation, Request};
-use crate::connection::Connection;
+use super::request::Request;
 use crate::connection::function::Failure;
+use crate::connection::{Connection, Operation};
 use crate::kernel::{file_offset, is_open, looks_alive};
+use crate::sync::clock::sleep;
 use crate::table::Kind;
 
 /// What a result says about its connection.
@@ -35,11 +37,21 @@ pub(super) fn diagnose(
     request: &Request,
     result: io::Result<usize>,
 ) -> Diagnosis {
+    let operation = request.operation;
     match result {
-        _ if request.operation == Operation::Passive => Alive,
+        _ if operation == Operation::Passive => Alive,
+        _ if request.length == 0 && matches!(operation, Operation::Read { .. } | Operation::Write) => Alive,
+        _ if connection.policy.unaware && connection.was_locked() => Alive,
+        _ if connection.policy.watch.as_ref().is_some_and(|watch| {
+            // What was moved was part of a request or an answer; and a new connection would not be shut.
+            let has_moved = result.is_ok_and(|moved| moved > 0);
+            has_moved || connection.read_is_shut() || connection.write_is_shut() || !watch.permits(operation)
+        }) =>
+        {
+            Alive
+        }
         Err(errno) => judge_errno(connection, number, request, errno),
-        Ok(0) if request.length == 0 => Alive,
-        Ok(moved) => match request.operation {
+        Ok(moved) => match operation {
             Operation::Read { at } if moved == 0 => judge_end_of_file(connection, number, at),
             Operation::Read { .. } | Operation::Write => judge_short(connection, number, moved),
             Operation::Sync | Operation::Control | Operation::Passive => Alive,
@@ -53,6 +65,11 @@ pub(super) fn is_everyday(connection: &Connection, result: io::Result<usize>) ->
     result.is_err_and(|errno| everyday(errno) && !connection.policy.also_deadly.contains(errno))
 }
 
+/// Whether a result of this kind of description may show a death at all. Needs nothing but the two: safe in signal handlers.
+pub(super) fn may_show_one(kind: Kind, result: io::Result<usize>) -> bool {
+    result.map_or_else(|errno| matches!(errno, Errno::BADF | Errno::SRCH) || kills(kind, errno), |_| true)
+}
+
 fn judge_errno(connection: &Connection, number: RawFd, request: &Request, errno: Errno) -> Diagnosis {
     let policy = &connection.policy;
     let deadly = match errno {
@@ -61,14 +78,32 @@ fn judge_errno(connection: &Connection, number: RawFd, request: &Request, errno:
         Errno::BADF => !is_open(number),
         _ if policy.also_deadly.contains(errno) => true,
         Errno::SRCH => true,
+        _ if is_said_of_healthy_files(connection, request, errno) => !file_answers(descriptor(number)),
         _ if kills(connection.kind, errno) => !follows_from_the_application(connection, request, errno),
         _ => false,
     };
-    if deadly { Dead(Failure::Errno(errno)) } else { Alive }
+    let is_anothers = || request.shared && is_there(connection.kind, descriptor(number));
+    if deadly && !is_anothers() { Dead(Failure::Errno(errno)) } else { Alive }
+}
+
+/// Whether a description that a call has failed on shows to be alive.
+///
+/// A file server that has lost what is behind it may answer from its own cache until it ends (sshfs, in 1 of 15 deaths). So a file
+/// is asked for a quarter of a second.
+fn is_there(kind: Kind, descriptor: BorrowedFd<'_>) -> bool {
+    if kind != Kind::File {
+        return looks_alive(descriptor);
+    }
+    let pauses = (0..8).map(|doubled| Duration::from_millis(1 << doubled));
+    file_answers(descriptor)
+        && pauses.into_iter().all(|pause| {
+            sleep(pause);
+            file_answers(descriptor)
+        })
 }
 
 /// The errnos by which a dead server shows, by kind of description.
-fn kills(kind: Kind, errno: Errno) -> bool {
+pub(super) fn kills(kind: Kind, errno: Errno) -> bool {
     match kind {
         Kind::File => matches!(
             errno,
@@ -99,6 +134,20 @@ fn kills(kind: Kind, errno: Errno) -> bool {
         Kind::Terminal => matches!(errno, Errno::IO | Errno::NODEV | Errno::NXIO | Errno::NOTCONN),
         Kind::Channel | Kind::Other => false,
     }
+}
+
+/// Whether a file that is there can give this error as well: one that cannot be mapped into memory (mmap), or has no more data
+/// (SEEK_DATA).
+fn is_said_of_healthy_files(connection: &Connection, request: &Request, errno: Errno) -> bool {
+    connection.kind == Kind::File
+        && request.operation == Operation::Control
+        && matches!(errno, Errno::NODEV | Errno::NXIO)
+}
+
+/// Whether the server of a file is there, which only it can say: past the attribute cache, which outlives it.
+pub(super) fn file_answers(file: BorrowedFd<'_>) -> bool {
+    let asked = statx(file, c"", AtFlags::EMPTY_PATH | AtFlags::STATX_FORCE_SYNC, StatxFlags::SIZE);
+    asked.err().is_none_or(|errno| !kills(Kind::File, errno))
 }
 
 /// Whether the application has brought this error about itself.
@@ -180,6 +229,8 @@ pub(super) fn size(stat: &rustix::fs::Stat) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
     use crate::testing::connection_of;
 
@@ -211,6 +262,26 @@ mod tests {
                 assert_eq!(errno(kind, WRITE, harmless), Alive);
             }
         }
+    }
+
+    #[test]
+    fn a_file_that_answers_is_alive_although_it_cannot_be_mapped_or_has_no_more_data() {
+        let file = tempfile::tempfile().unwrap();
+        let connection = connection_of(Kind::File);
+        for errno in [Errno::NODEV, Errno::NXIO] {
+            let judge = |request| diagnose(&connection, file.as_raw_fd(), &request, Err(errno));
+            assert_eq!(judge(Request::CONTROL), Alive);
+            assert_eq!(judge(READ), Dead(Failure::Errno(errno)));
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_call_on_two_numbers_is_that_of_the_one_that_is_dead() {
+        let file = tempfile::tempfile().unwrap();
+        let connection = connection_of(Kind::File);
+        let judge = |request| diagnose(&connection, file.as_raw_fd(), &request, Err(Errno::NOTCONN));
+        assert_eq!(judge(READ.shared()), Alive);
+        assert_eq!(judge(READ), Dead(Failure::Errno(Errno::NOTCONN)));
     }
 
     #[test]

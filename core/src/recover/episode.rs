@@ -8,7 +8,7 @@ use rustix::fs::CWD;
 use rustix::io::Errno;
 
 use super::claim::Claim;
-use super::death::{is_writable, size};
+use super::death::{file_answers, is_writable, size};
 use super::descriptor::descriptor;
 use super::fork;
 use super::held::Holding;
@@ -16,7 +16,7 @@ use super::step::{Step, reached};
 use super::transplant::{Moved, Transplant};
 use crate::connection::function::{Attempt, Failure, Recovered, RecoveryError};
 use crate::connection::{Connection, Episode, Function, Verdict};
-use crate::kernel::{self, file_offset, kind_of, looks_alive, pin, same_description};
+use crate::kernel::{self, Uncancellable, file_offset, kind_of, looks_alive, pin_outside, same_description};
 use crate::sync::Arc;
 use crate::sync::clock::{Moment, Slept, sleep, sleep_interruptibly};
 use crate::table::{Kind, Table};
@@ -86,6 +86,7 @@ enum Repair {
 
 /// Runs the episode that the caller has been granted.
 pub(super) fn run(failed: &Failed<'_>) -> Ended {
+    let _uncancellable = Uncancellable::begin();
     let started = Moment::now();
     reached(Step::Claimed);
     let claim = Claim::take_up(failed.table, failed.connection);
@@ -111,6 +112,7 @@ pub(super) fn run(failed: &Failed<'_>) -> Ended {
         attempts: tries.count,
         duration: started.elapsed(),
         unread: tries.unread,
+        unsent: tries.unsent,
         moved: moved.count,
         generation: claim.epoch_after(verdict).generation(),
         verdict,
@@ -147,6 +149,9 @@ impl Old {
 /// The attempts of one episode.
 struct Tries<'a> {
     failed: &'a Failed<'a>,
+    /// The number to recover under: the one whose call failed, or if that has been closed meanwhile, another one. What a
+    /// recovery function does to it would meet a stranger.
+    number: RawFd,
     old: Option<Old>,
     function: Arc<Function>,
     unread: usize,
@@ -158,7 +163,7 @@ struct Tries<'a> {
 impl<'a> Tries<'a> {
     fn of(failed: &'a Failed<'a>) -> Self {
         let function = failed.connection.function();
-        Self { failed, old: None, function, unread: 0, unsent: None, count: 0, last_error: None }
+        Self { failed, number: failed.number, old: None, function, unread: 0, unsent: None, count: 0, last_error: None }
     }
 
     /// Takes hold of the dead description, and looks at what it still holds.
@@ -180,14 +185,14 @@ impl<'a> Tries<'a> {
         // A number that was not open when it failed may be a stranger's by now, however much the table calls it ours.
         let was_open = self.failed.failure != Failure::Errno(Errno::BADF);
         if was_open
-            && let Ok(pin) = pin(self.failed.number)
+            && let Ok(pin) = self.pin(self.failed.number)
             && self.is_ours(self.failed.number)
         {
             return Ok(Old::Pin(pin));
         }
         let others = self.failed.connection.numbers();
         for number in others.into_iter().filter(|number| was_open || *number != self.failed.number) {
-            match pin(number) {
+            match self.pin(number) {
                 Ok(pin) if self.is_ours(number) => return Ok(Old::Pin(pin)),
                 Err(errno) if self.is_ours(number) && errno != Errno::BADF => return Err(Hopeless::NoNumber(errno)),
                 Ok(_) | Err(_) => {}
@@ -195,6 +200,10 @@ impl<'a> Tries<'a> {
         }
         // Closed behind our back, every one of them. They can be put back all the same.
         self.find_member().map(Old::Member)
+    }
+
+    fn pin(&self, number: RawFd) -> Result<OwnedFd, Errno> {
+        pin_outside(number, |candidate| self.failed.table.word(candidate).is_covered())
     }
 
     /// The number whose call failed, or if that has been closed meanwhile, another one.
@@ -218,7 +227,8 @@ impl<'a> Tries<'a> {
     fn until_repaired(&mut self) -> Result<Repair, Hopeless> {
         let connection = self.failed.connection;
         let policy = &connection.policy;
-        let _holding = Holding::begin(connection).ok_or(Hopeless::TooDeep)?;
+        self.number = self.find_member()?;
+        let _holding = Holding::begin(connection, self.number).ok_or(Hopeless::TooDeep)?;
         self.take_hold()?;
         let consecutive = connection.limits.consecutive();
         if !connection.limits.admit() {
@@ -251,10 +261,14 @@ impl<'a> Tries<'a> {
             self.old = Some(Old::Member(self.find_member()?));
         }
         let attempt = self.context();
-        let answer = catch_unwind(AssertUnwindSafe(|| self.function.0.recover(&attempt)));
-        let recovered = match answer {
-            Ok(answer) => answer?,
-            Err(panic) => return Err(Hopeless::Panicked(message_of(&*panic))),
+        let recovered = if self.function.0.is_foreign() {
+            // Nothing to catch: if its thread ends in it, the claim's guard gives the episode up.
+            self.function.0.recover(&attempt)?
+        } else {
+            match catch_unwind(AssertUnwindSafe(|| self.function.0.recover(&attempt))) {
+                Ok(answer) => answer?,
+                Err(panic) => return Err(Hopeless::Panicked(message_of(&*panic))),
+            }
         };
         if let Some(Old::Member(number)) = self.old
             && !self.is_ours(number)
@@ -273,7 +287,7 @@ impl<'a> Tries<'a> {
         let unshared = connection.forks_before == fork::count();
         Attempt {
             old: self.old(),
-            number: self.failed.number,
+            number: self.number,
             kind: connection.kind,
             failure: self.failed.failure,
             count: self.count,
@@ -317,8 +331,13 @@ impl<'a> Tries<'a> {
     /// left something to read that was not there before, and that is for the caller to find.
     fn check_revived(&self) -> Result<Repair, Hopeless> {
         let unread = kernel::unread(self.old());
-        let is_back = looks_alive(self.old()) || unread > 0 && unread != self.unread;
+        let is_back = looks_alive(self.old()) && self.server_answers() || unread > 0 && unread != self.unread;
         if is_back { Ok(Repair::InPlace) } else { Err(Hopeless::StillDead) }
+    }
+
+    /// A file looks alive as long as it is open; whether its server is there, only the server can say.
+    fn server_answers(&self) -> bool {
+        self.failed.connection.kind != Kind::File || file_answers(self.old())
     }
 
     /// Puts the repair under every number.
@@ -369,14 +388,15 @@ fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
 /// Tells of the episode. Only here, after the verdict: who listens may use a covered descriptor.
 fn announce(connection: &Connection, episode: &Episode) {
     let Episode { number, attempts, generation, failure, duration, .. } = episode;
-    tracing::debug!(target: "ha", number, %failure, unread = episode.unread, "failed");
+    tracing::debug!(target: "ha", number, %failure, "failed");
     tracing::debug!(target: "ha", number, attempts, "recovering");
     for trouble in &episode.troubles {
         tracing::warn!(target: "ha", number, trouble, "not wholly recovered");
     }
     match episode.verdict {
         Verdict::Recovered => {
-            tracing::info!(target: "ha", number, generation, attempts, ?duration, %failure, "recovered");
+            let (unread, unsent) = (episode.unread, episode.unsent);
+            tracing::info!(target: "ha", number, generation, attempts, ?duration, %failure, unread, unsent, "recovered");
         }
         Verdict::GivenUp => {
             let error = episode.error.as_deref().unwrap_or("unknown");

@@ -9,7 +9,8 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
 
 use super::claim;
 use crate::connection::{Connection, Stillness, stillness};
@@ -25,7 +26,8 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 static TABLE: OnceLock<&'static Table<Connection>> = OnceLock::new();
 
 thread_local! {
-    static FORKING: RefCell<Option<Forking>> = const { RefCell::new(None) };
+    /// Without a destructor: a program may fork when this thread's have run (in atexit), and registering one would allocate.
+    static FORKING: Cell<Option<ManuallyDrop<Forking>>> = const { Cell::new(None) };
 }
 
 struct Forking {
@@ -46,6 +48,9 @@ pub(crate) fn count() -> u32 {
 }
 
 /// Makes fork take care of `table`. Only the first call has an effect: there is one table in a process.
+///
+/// Not before something is covered: the handlers may allocate, so an allocator's own (jemalloc registers them when it starts) must
+/// lock after ours before the fork, and unlock before ours after it. POSIX runs those of the last to come first, and last.
 pub(crate) fn take_care_of(table: &'static Table<Connection>) {
     TABLE.get_or_init(|| {
         PROCESS.store(process_id(), Ordering::Relaxed);
@@ -58,16 +63,16 @@ pub(crate) fn take_care_of(table: &'static Table<Connection>) {
 extern "C" fn before() {
     let forking = Forking { thread: ThreadId::current(), _still: stillness() };
     FORKS.fetch_add(1, Ordering::Relaxed);
-    FORKING.set(Some(forking));
+    FORKING.set(Some(ManuallyDrop::new(forking)));
 }
 
 extern "C" fn in_parent() {
-    FORKING.take();
+    drop(FORKING.take().map(ManuallyDrop::into_inner));
 }
 
 extern "C" fn in_child() {
     PROCESS.store(process_id(), Ordering::Relaxed);
-    let forker = FORKING.take().map(|forking| forking.thread);
+    let forker = FORKING.take().map(|forking| ManuallyDrop::into_inner(forking).thread);
     if let (Some(forker), Some(table)) = (forker, TABLE.get()) {
         adopt(table, forker);
     }

@@ -12,9 +12,9 @@ use super::claim;
 use super::death;
 use super::descriptor::descriptor;
 use super::fork;
-use super::waiting;
+use super::waiting::{self, Patience};
 use crate::connection::function::Recover;
-use crate::connection::{Birth, Connection, Members, Policy, change};
+use crate::connection::{Birth, Connection, Members, Membership, Policy, change};
 use crate::error::{AttachError, NotAttached};
 use crate::kernel::{is_open, kind_of, was_connected};
 use crate::sync::Arc;
@@ -29,6 +29,7 @@ pub(crate) fn attach(
 ) -> Result<Arc<Connection>, AttachError> {
     fork::take_care_of(table);
     check_place(number)?;
+    leave_implied(table, number);
     if table.lookup(number).is_some() {
         return Err(AttachError::AlreadyAttached(number));
     }
@@ -61,6 +62,15 @@ pub(crate) fn attach(
         table.note_target(&target, &connection);
     }
     Ok(connection)
+}
+
+/// A number that is a member only because it was copied from one gets a connection of its own when it is attached.
+fn leave_implied(table: &Table<Connection>, number: RawFd) {
+    let Some((_, connection)) = table.lookup(number) else { return };
+    if connection.members.is_implied(&change(), number) {
+        // Not a member any more is as good.
+        let _ = detach(table, number);
+    }
 }
 
 /// Replaces the recovery function of `number` and of all who share its connection.
@@ -127,7 +137,7 @@ pub(crate) fn detach(table: &Table<Connection>, number: RawFd) -> Result<(), Not
             Unlinked::Moving => {}
         }
         drop(change);
-        let _ = waiting::for_verdict(table, &connection, None, false);
+        let _ = waiting::for_verdict(table, &connection, &Patience::ENDLESS);
     }
 }
 
@@ -143,21 +153,24 @@ pub(crate) fn detach(table: &Table<Connection>, number: RawFd) -> Result<(), Not
 pub(crate) fn duplicate(
     table: &Table<Connection>,
     source: RawFd,
+    membership: Membership,
     mut copy: impl FnMut() -> io::Result<RawFd>,
     mut undo: impl FnMut(RawFd),
 ) -> io::Result<RawFd> {
     loop {
         let found = if fork::is_another_process() { None } else { table.lookup(source) };
         let Some((word, connection)) = found else { return purged_copy(table, &mut copy) };
-        if word.is_busy() || word.is_moving() {
-            match waiting::for_verdict(table, &connection, None, false) {
+        // Not only while the word says so: until an episode has come to this number, and after it, nobody could join.
+        let (_, claimed) = connection.gate.look();
+        if claimed {
+            match waiting::for_verdict(table, &connection, &Patience::ENDLESS) {
                 waiting::Verdict::Come => continue,
-                // Inside its own recovery function, or in a circle of them: an ordinary copy of what is there.
+                // Inside its own recovery, or in a circle of them: an ordinary copy of what is there.
                 _ => return purged_copy(table, &mut copy),
             }
         }
         let number = purged_copy(table, &mut copy)?;
-        match join(table, source, number, &connection, word.epoch()) {
+        match join(table, source, number, membership, &connection, word.epoch()) {
             Joined::Yes | Joined::SourceHasLeft => return Ok(number),
             Joined::Overtaken => undo(number),
             Joined::NoMemory => {
@@ -186,13 +199,20 @@ enum Joined {
     NoMemory,
 }
 
-fn join(table: &Table<Connection>, source: RawFd, number: RawFd, connection: &Arc<Connection>, noted: Epoch) -> Joined {
+fn join(
+    table: &Table<Connection>,
+    source: RawFd,
+    number: RawFd,
+    membership: Membership,
+    connection: &Arc<Connection>,
+    noted: Epoch,
+) -> Joined {
     let change = change();
     let Ok(slot) = table.slot_or_grow(number) else { return Joined::NoMemory };
     let live = connection.live_word(noted);
     // The gate is looked at under the membership lock. If it is still open at the noted epoch, the copy is of the
     // living description, and whoever claims the gate from now on finds the new member in the list.
-    let joined = connection.members.join_if(&change, number, || {
+    let joined = connection.members.join_if(&change, number, membership, || {
         connection.gate.look() == (noted, false)
             && table.word(source) == live
             && slot.publish(live, Arc::clone(connection))

@@ -9,21 +9,22 @@ mod claim;
 mod death;
 mod descriptor;
 mod episode;
-mod fork;
-mod held;
+pub(crate) mod fork;
+pub(crate) mod held;
 mod membership;
 mod outcome;
 mod request;
-mod step;
+#[cfg_attr(not(feature = "steps"), allow(unreachable_pub))]
+pub(crate) mod step;
 mod transplant;
 mod waiting;
 
-pub(crate) use call::call;
+pub(crate) use call::{call, call_with};
 pub(crate) use death::is_writable;
 pub(crate) use membership::{attach, detach, duplicate, replace};
 pub use outcome::Outcome;
 pub(crate) use outcome::take as take_outcome;
-pub(crate) use request::Request;
+pub use request::{InRegister, Request};
 
 use crate::connection::Connection;
 use crate::table::Table;

@@ -2,27 +2,14 @@
 
 use rustix::io::{self, Errno};
 
-/// What a covered call does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operation {
-    /// Takes bytes from the description: at its own offset, or at this one.
-    Read { at: Option<u64> },
-    /// Gives bytes to the description.
-    Write,
-    /// Makes what was written durable: repaired, but never reported as done (a success would be a lie).
-    Sync,
-    /// Asks or changes something else: seek, stat, truncate, ioctl.
-    Control,
-    /// Changes what the application wants of the description: shutdown.
-    Passive,
-}
+use crate::connection::Operation;
 
 /// A call's result as the kernel returns it: bytes moved, or an errno below zero.
 ///
 /// A `Result` of two words goes through memory on its way back, in halves that the processor cannot forward: 5 ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) struct InRegister(isize);
+pub struct InRegister(isize);
 
 impl InRegister {
     pub(crate) const fn is(self, errno: Errno) -> bool {
@@ -60,8 +47,9 @@ impl From<InRegister> for std::io::Result<usize> {
     }
 }
 
+/// What the engine has to know of a call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Request {
+pub struct Request {
     pub(crate) operation: Operation,
     /// Bytes asked for; 0 where the call moves none.
     pub(crate) length: usize,
@@ -69,35 +57,106 @@ pub(crate) struct Request {
     enough: usize,
     /// Whether the call may end with EINTR when a handler without SA_RESTART runs.
     pub(crate) interruptible: bool,
+    /// Whether the call is a cancellation point.
+    pub(crate) cancellable: bool,
+    /// Whether the call is about the number itself and not only about its description: an epoll registration.
+    pub(crate) by_number: bool,
+    /// Whether the call is about another number as well, so that an error may be that one's.
+    pub(crate) shared: bool,
+    /// Whether an error can be a death only if it is one for this kind of description. Then the connection need not be asked
+    /// about the others.
+    pub(crate) by_kind: bool,
 }
 
 impl Request {
     /// Any number of bytes will do.
-    pub(crate) const fn read(length: usize) -> Self {
+    #[must_use]
+    pub const fn read(length: usize) -> Self {
         let enough = if length == 0 { 0 } else { 1 };
-        Self { operation: Operation::Read { at: None }, length, enough, interruptible: true }
+        Self {
+            operation: Operation::Read { at: None },
+            length,
+            enough,
+            interruptible: true,
+            cancellable: false,
+            by_number: false,
+            shared: false,
+            by_kind: false,
+        }
     }
 
-    pub(crate) const fn read_at(length: usize, offset: u64) -> Self {
+    /// Any number of bytes from this offset of the file.
+    #[must_use]
+    pub const fn read_at(length: usize, offset: u64) -> Self {
         Self { operation: Operation::Read { at: Some(offset) }, ..Self::read(length) }
     }
 
     /// Only all of them will do (MSG_WAITALL): fewer mean that the peer has died in the middle.
-    pub(crate) const fn read_whole(length: usize) -> Self {
+    #[must_use]
+    pub const fn read_whole(length: usize) -> Self {
         Self { enough: length, ..Self::read(length) }
     }
 
     /// A write that moves fewer bytes than asked for may have been torn by the peer's death.
-    pub(crate) const fn write(length: usize) -> Self {
-        Self { operation: Operation::Write, length, enough: length, interruptible: true }
+    #[must_use]
+    pub const fn write(length: usize) -> Self {
+        Self { operation: Operation::Write, enough: length, ..Self::read(length) }
     }
 
-    pub(crate) const SYNC: Self = Self { operation: Operation::Sync, length: 0, enough: 0, interruptible: false };
+    /// A write of which any number of bytes will do.
+    #[must_use]
+    pub const fn write_some(length: usize) -> Self {
+        Self { operation: Operation::Write, ..Self::read(length) }
+    }
+
+    /// fsync(2) and its kin.
+    pub const SYNC: Self = Self { operation: Operation::Sync, interruptible: false, ..Self::read(0) };
 
     /// Waits while an episode is open, but its own result is never taken for a death.
-    pub(crate) const PASSIVE: Self = Self { operation: Operation::Passive, ..Self::SYNC };
+    pub const PASSIVE: Self = Self { operation: Operation::Passive, ..Self::SYNC };
 
-    pub(crate) const CONTROL: Self = Self { operation: Operation::Control, ..Self::SYNC };
+    /// Asks or changes something: seek, stat, truncate, ioctl.
+    pub const CONTROL: Self = Self { operation: Operation::Control, ..Self::SYNC };
+
+    /// The call may be cancelled while it waits.
+    #[must_use]
+    pub const fn cancellable(self) -> Self {
+        Self { cancellable: true, ..self }
+    }
+
+    /// The call may end with EINTR.
+    #[must_use]
+    pub const fn interruptible(self) -> Self {
+        Self { interruptible: true, ..self }
+    }
+
+    /// The call is issued on the number itself also when it is issued again.
+    #[must_use]
+    pub const fn by_number(self) -> Self {
+        Self { by_number: true, ..self }
+    }
+
+    /// The call is about another number as well: an error is a death of this one only if it shows to be dead.
+    #[must_use]
+    pub const fn shared(self) -> Self {
+        Self { shared: true, ..self }
+    }
+
+    pub(crate) const fn judged_by_kind(self) -> Self {
+        Self { by_kind: true, ..self }
+    }
+
+    /// What the call does.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// Whether the call is issued on the number itself also when it is issued again.
+    #[must_use]
+    pub const fn is_by_number(&self) -> bool {
+        self.by_number
+    }
 
     /// Whether this result needs no second look.
     #[inline]

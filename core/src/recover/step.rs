@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 
 /// A point that the holder of a gate, or a call that waits, has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// The gate is claimed; no member knows yet.
     Claimed,
     /// Every member's word says BUSY.
@@ -21,9 +21,34 @@ pub(crate) enum Step {
     Retrying(RawFd),
 }
 
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "steps")))]
 #[inline]
 pub(crate) fn reached(_: Step) {}
+
+#[cfg(all(not(test), feature = "steps"))]
+pub use process_wide::at_every_step;
+#[cfg(all(not(test), feature = "steps"))]
+pub(crate) use process_wide::reached;
+
+/// For tests from outside: one hook for all threads.
+#[cfg(all(not(test), feature = "steps"))]
+mod process_wide {
+    use super::Step;
+    use crate::sync::OnceLock;
+
+    static HOOK: OnceLock<fn(Step)> = OnceLock::new();
+
+    /// Calls `hook` at every step that any thread reaches from now on. The first hook stays.
+    pub fn at_every_step(hook: fn(Step)) {
+        HOOK.get_or_init(|| hook);
+    }
+
+    pub(crate) fn reached(step: Step) {
+        if let Some(hook) = HOOK.get() {
+            hook(step);
+        }
+    }
+}
 
 #[cfg(test)]
 pub(crate) use hook::{at_every_step, reached};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{claim, held};
 use crate::connection::{Connection, Waited};
+use crate::kernel::cancel_here;
 use crate::sync::clock::Moment;
 use crate::sync::thread::ThreadId;
 use crate::sync::{Arc, Ordering, fence};
@@ -29,13 +30,26 @@ const LONG: Duration = Duration::from_secs(10);
 /// The longest chain of waiting connections that is followed.
 const LONGEST_CHAIN: usize = 64;
 
+/// How often a waiter looks whether it has been cancelled: a thread that waits for a futex is not told.
+const CANCELLABLE_SLICE: Duration = Duration::from_millis(50);
+
+/// How long a call waits, and what may end its wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) until: Option<Moment>,
+    /// A signal handler without SA_RESTART.
+    pub(crate) interruptible: bool,
+    /// pthread_cancel.
+    pub(crate) cancellable: bool,
+}
+
+impl Patience {
+    pub(crate) const ENDLESS: Self = Self { until: None, interruptible: false, cancellable: false };
+}
+
 /// Waits until `connection`'s gate is open.
-pub(crate) fn for_verdict(
-    table: &Table<Connection>,
-    connection: &Arc<Connection>,
-    until: Option<Moment>,
-    interruptible: bool,
-) -> Verdict {
+pub(crate) fn for_verdict(table: &Table<Connection>, connection: &Arc<Connection>, patience: &Patience) -> Verdict {
+    let Patience { until, interruptible, cancellable } = *patience;
     let _announced = Announced::waiting_for(connection);
     if would_be_circular(connection) {
         return Verdict::Circular;
@@ -43,7 +57,10 @@ pub(crate) fn for_verdict(
     let started = Moment::now();
     let mut reported = false;
     loop {
-        let slice = Moment::after(SLICE);
+        if cancellable {
+            cancel_here();
+        }
+        let slice = Moment::after(if cancellable { CANCELLABLE_SLICE } else { SLICE });
         let end = until.map_or(slice, |until| until.min(slice));
         match connection.gate.wait(Some(end)) {
             Waited::Open => return Verdict::Come,
@@ -81,11 +98,15 @@ impl Drop for Announced {
 /// each has announced itself before its fence and reads the other's announcement after it. If our fence comes first,
 /// the other one sees our announcement; if theirs does, we see theirs. So at least one of them sees the circle.
 fn would_be_circular(connection: &Arc<Connection>) -> bool {
+    let me = ThreadId::current();
+    if connection.gate.is_held_by(me) {
+        // A signal handler that has interrupted the recovery, before or after the recovery function.
+        return true;
+    }
     if held::is_nothing() {
         return false;
     }
     fence(Ordering::SeqCst);
-    let me = ThreadId::current();
     let mut next = Arc::clone(connection);
     for _ in 0..LONGEST_CHAIN {
         let Some(awaited) = next.awaits.load_full() else { return false };

@@ -8,6 +8,8 @@
 
 use std::num::NonZeroU32;
 
+use syscalls::{Sysno, syscall};
+
 /// A kernel thread id. Asked of the kernel each time, on failure paths only: it is right in a forked child, and a
 /// thread-local copy would not be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +32,8 @@ impl ThreadId {
     /// Whether this thread has ended. Asked with the null signal and not of /proc, which may show another pid namespace.
     pub(crate) fn is_gone(self) -> bool {
         // SAFETY: see the top of this file.
-        let answer = unsafe { libc::syscall(libc::SYS_tgkill, process_id(), self.as_raw(), 0) };
-        answer == -1 && std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH)
+        let answer = unsafe { syscall!(Sysno::tgkill, process_id(), self.as_raw(), 0) };
+        answer == Err(syscalls::Errno::ESRCH)
     }
 }
 

@@ -67,6 +67,9 @@ impl Place {
     }
 }
 
+/// The sequence number of the first connection.
+const FIRST_IDENTITY: u32 = 1;
+
 impl<E> Table<E> {
     pub(crate) const fn new() -> Self {
         Self {
@@ -74,7 +77,7 @@ impl<E> Table<E> {
             side_channels: Directory::new(),
             sparse: Sparse::new(),
             targets: OnceLock::new(),
-            identities: AtomicU32::new(1),
+            identities: AtomicU32::new(FIRST_IDENTITY),
         }
     }
 
@@ -85,9 +88,17 @@ impl<E> Table<E> {
         if index < Directory::<E>::REACH { self.descriptors.word(index) } else { self.word_beyond(number) }
     }
 
+    /// The word of `number` if that takes no more than two loads: [`Word::UNKNOWN`] for the few numbers that are far away.
+    #[inline]
+    pub(crate) fn glance(&self, number: RawFd) -> Word {
+        let index = number.cast_unsigned() as usize;
+        if index < Directory::<E>::REACH { self.descriptors.word(index) } else { Word::UNKNOWN }
+    }
+
     #[cold]
     fn word_beyond(&self, number: RawFd) -> Word {
-        self.slot(number).map_or(Word::NONE, Slot::word)
+        // Before anything else: mmap is asked about -1 by allocators, which must not come back here.
+        if number < 0 { Word::NONE } else { self.slot(number).map_or(Word::NONE, Slot::word) }
     }
 
     /// The slot of `number`, if it was ever covered.
@@ -131,6 +142,13 @@ impl<E> Table<E> {
         let sparse = self.sparse.numbers().into_iter();
         let sparse = sparse.filter_map(|number| Some((number.cast_signed(), self.sparse.slot(number)?)));
         descriptors.chain(channels).chain(sparse).filter(|(_, slot)| slot.word().is_covered())
+    }
+
+    /// Whether anything was ever attached.
+    #[inline]
+    pub(crate) fn is_in_use(&self) -> bool {
+        // Relaxed: what was attached by another thread just now may be missed, as if the caller had come earlier.
+        self.identities.load(Ordering::Relaxed) != FIRST_IDENTITY
     }
 
     /// An identity that no connection has, and none had for a long time.

@@ -162,6 +162,8 @@ pub(crate) struct Word(u64);
 impl Word {
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const RESERVED: Self = Self(RESERVED);
+    /// In no slot: the answer of who has not looked. It seems covered, and belongs to nobody.
+    pub(crate) const UNKNOWN: Self = Self(COVERED);
 
     /// The word of a member in peace.
     pub(crate) const fn live(identity: Identity, kind: Kind, epoch: Epoch) -> Self {
@@ -217,6 +219,21 @@ impl Word {
         self.identity() == Some(identity)
     }
 
+    /// Every call on this number is to leave the success path.
+    #[must_use]
+    pub(crate) const fn detoured(self) -> Self {
+        Self(self.0 | DETOUR)
+    }
+
+    /// Whether no episode is open and no transplant under way.
+    pub(crate) const fn is_settled(self) -> bool {
+        self.0 & (BUSY | MOVING) == 0
+    }
+
+    pub(crate) const fn is_detoured(self) -> bool {
+        self.0 & DETOUR != 0
+    }
+
     /// An episode has been opened.
     #[must_use]
     pub(crate) const fn busy(self) -> Self {
@@ -243,8 +260,7 @@ impl fmt::Debug for Word {
             return out.write_str(if *self == Self::NONE { "not covered" } else { "reserved" });
         };
         write!(out, "{identity:?} {:?} {:?}", self.kind(), self.epoch())?;
-        for (set, name) in [(self.is_busy(), " BUSY"), (self.is_moving(), " MOVING"), (self.0 & DETOUR != 0, " DETOUR")]
-        {
+        for (set, name) in [(self.is_busy(), " BUSY"), (self.is_moving(), " MOVING"), (self.is_detoured(), " DETOUR")] {
             if set {
                 out.write_str(name)?;
             }

@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
+use crate::connection::Membership;
 use crate::covered::{Covered, cover};
 use crate::kernel::{borrow_number, replace};
 use crate::recover::step::{Step, at_every_step};
@@ -91,7 +92,7 @@ fn a_file_whose_failing_number_is_closed_and_reused_is_recovered_under_its_other
         // A number that no other test is given.
         let (number, source) = (900 + i32::from(at == Step::Busy), covered.as_raw_fd());
         let copy = || replace(borrow_number(source)?, number, true).map(|()| number);
-        super::super::duplicate(&TABLE, source, copy, |_| {}).unwrap();
+        super::super::duplicate(&TABLE, source, Membership::Asked, copy, |_| {}).unwrap();
         let reuse = move |step| {
             if step == at && super::super::detach(&TABLE, number).is_ok() {
                 replace(File::open("/dev/null").unwrap().as_fd(), number, true).unwrap();

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use rustix::io::{Errno, FdFlags};
 
+use crate::connection::Membership;
 use crate::covered::{Covered, cover};
 use crate::kernel::{borrow_number, replace, same_description};
 use crate::recover::step::{Step, at_every_step};
@@ -119,7 +120,7 @@ fn high_clone(covered: &Covered) -> RawFd {
         replace(borrow_number(source)?, number, true)?;
         Ok(number)
     };
-    super::super::duplicate(&TABLE, source, copy, |_| {}).unwrap()
+    super::super::duplicate(&TABLE, source, Membership::Asked, copy, |_| {}).unwrap()
 }
 
 #[test]
@@ -227,7 +228,7 @@ fn a_copy_overtaken_by_a_whole_episode_is_made_again() {
         }
         Ok(copied)
     };
-    let number = super::super::duplicate(&TABLE, source, copy, |number| drop(own(number))).unwrap();
+    let number = super::super::duplicate(&TABLE, source, Membership::Asked, copy, |number| drop(own(number))).unwrap();
     assert_eq!(copies, 2);
     assert_eq!(same_description(number, source), Some(true));
     let _ = super::super::detach(&TABLE, number);

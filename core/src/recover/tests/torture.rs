@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use rustix::net::SendFlags;
 
+use crate::connection::Membership;
 use crate::connection::Policy;
 use crate::connection::function::RecoveryError;
 use crate::kernel::{borrow_number, replace};
@@ -144,7 +145,7 @@ fn no_byte_ever_reaches_a_strangers_connection() {
     let connection = attach(&TABLE, anchor, Box::new(again), Policy::persistent()).unwrap();
     let join = |number: RawFd| {
         let copy = || replace(borrow_number(anchor)?, number, true).map(|()| number);
-        duplicate(&TABLE, anchor, copy, |_| {}).unwrap();
+        duplicate(&TABLE, anchor, Membership::Asked, copy, |_| {}).unwrap();
     };
     for number in NUMBERS {
         join(number);
