@@ -1,0 +1,79 @@
+# Builds libha and the `ha` command with cargo, and installs them with the headers.
+#
+#     make && sudo make install
+#
+# PREFIX, LIBDIR, INCLUDEDIR and BINDIR say where to, DESTDIR goes in front of all of them. With STATIC=no there is no
+# libha.a; making it takes libc.a, which some distributions have in a package of its own.
+
+PREFIX = /usr/local
+LIBDIR = $(PREFIX)/lib
+INCLUDEDIR = $(PREFIX)/include
+BINDIR = $(PREFIX)/bin
+DESTDIR =
+STATIC = yes
+
+CC = cc
+CARGO = cargo
+INSTALL = install
+LDCONFIG = ldconfig
+NM = nm
+
+CARGO_TARGET_DIR ?= target
+release = $(CARGO_TARGET_DIR)/release
+# Apart, as the libha.a that plain `cargo build` makes has other names in it.
+static = $(CARGO_TARGET_DIR)/static
+
+version := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+soname = libha.so.1
+shared = $(soname).$(version)
+headers = $(wildcard cover/include/ha/*.h)
+
+# A path below PREFIX as pkg-config has it, so that the installation may be moved.
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+
+all: shared $(if $(filter yes,$(STATIC)),static)
+
+shared:
+	$(CARGO) build --release --locked --package ha-cover --package ha-cli
+
+static: $(static)/flags
+	$(CARGO) rustc --release --locked --package ha-cover --crate-type staticlib --features static
+	$(INSTALL) -m 644 $(release)/libha.a $(static)/libha.a
+
+# The linker is to wrap each covered function that this libc.a has, and to fetch it: nobody else refers to it any more.
+$(static)/flags: cover/names.txt
+	mkdir -p $(static)
+	$(NM) -gP --defined-only "$$($(CC) -print-file-name=libc.a)" >$(static)/libc.names
+	awk -v ORS=' ' 'FNR == NR { has[$$1]; next } \
+	    /^[#-]/ || !NF { next } \
+	    { name = $$1 == "+" ? $$2 : $$1 } \
+	    name in has { print "-Wl,--wrap=" name ",--undefined=" name } \
+	    END { print "-Wl,--undefined=ha_coverage" }' $(static)/libc.names cover/names.txt >$@.new
+	mv $@.new $@
+
+install:
+	$(INSTALL) -d "$(DESTDIR)$(BINDIR)" "$(DESTDIR)$(INCLUDEDIR)/ha" "$(DESTDIR)$(LIBDIR)/pkgconfig"
+	$(INSTALL) -m 755 $(release)/ha "$(DESTDIR)$(BINDIR)/ha"
+	$(INSTALL) -m 644 $(headers) "$(DESTDIR)$(INCLUDEDIR)/ha"
+	$(INSTALL) -m 755 $(release)/libha.so "$(DESTDIR)$(LIBDIR)/$(shared)"
+	ln -sf $(shared) "$(DESTDIR)$(LIBDIR)/$(soname)"
+	ln -sf $(soname) "$(DESTDIR)$(LIBDIR)/libha.so"
+ifeq ($(STATIC),yes)
+	$(INSTALL) -m 644 $(static)/libha.a "$(DESTDIR)$(LIBDIR)/libha.a"
+endif
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(version)|' \
+	    -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
+	    -e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' \
+	    -e "s|@STATIC@|$(if $(filter yes,$(STATIC)),$$(cat $(static)/flags))|" \
+	    cover/ha.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/ha.pc"
+	$(if $(DESTDIR),,-$(LDCONFIG))
+
+uninstall:
+	rm -f "$(DESTDIR)$(BINDIR)/ha" "$(DESTDIR)$(LIBDIR)/pkgconfig/ha.pc"
+	rm -f "$(DESTDIR)$(LIBDIR)/libha.a"
+	rm -f "$(DESTDIR)$(LIBDIR)/libha.so" "$(DESTDIR)$(LIBDIR)/$(soname)" "$(DESTDIR)$(LIBDIR)/$(soname)".*
+	rm -f $(headers:cover/include/%="$(DESTDIR)$(INCLUDEDIR)/%")
+	-rmdir "$(DESTDIR)$(INCLUDEDIR)/ha" 2>/dev/null
+	$(if $(DESTDIR),,-$(LDCONFIG))
+
+.PHONY: all shared static install uninstall

@@ -1,0 +1,21 @@
+//! What the end-to-end tests stand on: libha and C programs are built, run, and ended again.
+
+#![allow(dead_code, unused_imports, unused_macros, reason = "no test file uses all of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub(crate) mod build;
+pub(crate) mod examples;
+pub(crate) mod mounts;
+pub(crate) mod nap;
+pub(crate) mod program;
+pub(crate) mod scenarios;
+
+pub(crate) use build::{compile, ha, library, linked, shared};
+pub(crate) use program::{Ended, Program, Running};
+
+/// Says loudly why a test has shown nothing.
+pub(crate) fn skipped(why: &str) {
+    use std::io::Write;
+    // Not `eprintln`, which the test harness keeps to itself when a test passes.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
