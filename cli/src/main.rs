@@ -5,6 +5,7 @@
 mod drill;
 mod frames;
 mod record;
+mod run;
 mod serve;
 
 use std::io;
@@ -23,13 +24,15 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Drill(drill::Options),
+    Run(run::Options),
     #[command(hide = true)]
     Serve(serve::Options),
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let outcome = match Arguments::try_parse().unwrap_or_else(|error| run::refuse(&error)).command {
         Command::Drill(options) => drill::run(&options),
+        Command::Run(options) => Ok(run::run(&options)),
         Command::Serve(options) => serve::run(&options),
     };
     outcome.unwrap_or_else(complain)

@@ -1,8 +1,6 @@
 //! What clients make of what their servers say: each answer checked and entered, and the account at the end.
 
-use ha_core::Covered;
-
-use super::episodes;
+use super::client::Number;
 use super::ledger::Answer;
 use super::scene::Scene;
 use super::window::Window;
@@ -47,7 +45,7 @@ pub(crate) fn take(scene: &Scene, bytes: &[u8], window: &Window, connection: u32
 }
 
 /// Enters a connection's account into the findings.
-pub(crate) fn settle(scene: &Scene, name: &str, numbers: &[Covered], window: &Window) {
+pub(crate) fn settle(scene: &Scene, name: &str, numbers: &[Box<dyn Number>], window: &Window) {
     let account = window.account();
     scene.note(|findings| {
         findings.lost += account.lost;
@@ -58,11 +56,8 @@ pub(crate) fn settle(scene: &Scene, name: &str, numbers: &[Covered], window: &Wi
     if account.lost > 0 {
         scene.fault(format!("{name}: {} requests were never answered or never issued again", account.lost));
     }
-    if let Some(number) = numbers.first() {
-        let report = number.report();
-        if u64::from(report.generation) != report.recoveries % episodes::MODULUS {
-            scene.fault(format!("{name}: {} recoveries, but generation {}", report.recoveries, report.generation));
-        }
+    if let Some(contradiction) = numbers.first().and_then(|number| number.contradiction()) {
+        scene.fault(format!("{name}: {contradiction}"));
     }
 }
 

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::broken_pipe;
 use super::cleanup::{self, Place};
+use super::client::library;
 use super::killer::{self, Limits};
 use super::lines::Lines;
-use super::options::{Options, Transport};
+use super::options::{Client, Options, Transport};
 use super::progress::{Bars, Progress};
 use super::report::{Drilled, Outcome, Report};
 use super::scene::Scene;
@@ -37,7 +39,11 @@ pub(crate) enum CourseError {
 
 /// Runs the whole drill and prints its report.
 pub(crate) fn run(options: &Options) -> io::Result<ExitCode> {
+    if options.client == Client::Libc {
+        library::load().map_err(io::Error::other)?;
+    }
     cleanup::on_signals()?;
+    broken_pipe::watch()?;
     allow_many_descriptors();
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(0..1_000_000_000));
     let transports = options.transports();
@@ -145,6 +151,9 @@ fn rehearse(
     lines.conclude();
     if let Some(death) = server.died_by_itself() {
         scene.fault(death);
+    }
+    if broken_pipe::was_raised() {
+        scene.fault("a call on a covered number has raised SIGPIPE");
     }
     drop(server);
     drop(watchdog);

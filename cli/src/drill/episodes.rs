@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use ha_core::{Episode, Verdict};
 use hdrhistogram::Histogram;
 
 /// Generations are counted modulo this.
@@ -16,7 +16,7 @@ type Counts = BTreeMap<u32, u64>;
 /// Recovery latencies of one transport, in microseconds.
 pub(crate) type Latency = Arc<Mutex<Histogram<u64>>>;
 
-/// What a connection's `on_verdict` has been told.
+/// What a connection's client was told, by libha or by its own recovery function.
 #[derive(Debug)]
 pub(crate) struct Episodes {
     connection: String,
@@ -27,8 +27,14 @@ pub(crate) struct Episodes {
 
 #[derive(Debug, Default)]
 struct Seen {
+    recoveries: u64,
+    /// The generations that recoveries have led to, where libha tells.
     generations: Vec<u32>,
     given_up: Vec<String>,
+    /// Whether a recovery function runs, as far as it tells.
+    is_recovering: bool,
+    /// Recoveries that began while another one was under way.
+    overlapping: u64,
     /// The incarnation of the server that the connection reached last; 0 when it cannot be known.
     incarnation: u64,
     reached_twice: Vec<u64>,
@@ -46,27 +52,34 @@ impl Episodes {
         Self { connection, seen: Mutex::default(), latency, deaths }
     }
 
-    /// Notes an episode.
-    pub(crate) fn note(&self, episode: &Episode) {
+    /// Notes that a recovery function has been called. One that says so once has to say so each time.
+    pub(crate) fn begun(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match episode.verdict {
-            Verdict::Recovered => {
-                seen.generations.push(episode.generation);
-                self.justify(&mut seen);
-                let micros = u64::try_from(episode.duration.as_micros()).unwrap_or(u64::MAX);
-                self.latency.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros.max(1));
-            }
-            Verdict::GivenUp => seen.given_up.push(format!(
-                "{}: given up after {} attempts in {:?}; the call on number {} had failed with: {}",
-                self.connection, episode.attempts, episode.duration, episode.number, episode.failure
-            )),
-        }
+        seen.overlapping += u64::from(std::mem::replace(&mut seen.is_recovering, true));
+    }
+
+    /// Notes a recovery.
+    pub(crate) fn recovered(&self, generation: Option<u32>, duration: Duration) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.is_recovering = false;
+        seen.recoveries += 1;
+        seen.generations.extend(generation);
+        self.justify(&mut seen);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros.max(1));
+    }
+
+    /// Notes an episode that ended without recovery.
+    pub(crate) fn given_up(&self, why: &str) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.is_recovering = false;
+        seen.given_up.push(format!("{}: {why}", self.connection));
     }
 
     /// Checks that enough servers had died for the recovery just noted.
     fn justify(&self, seen: &mut Seen) {
         let deaths = self.deaths.load(SeqCst);
-        let recoveries = seen.generations.len() as u64;
+        let recoveries = seen.recoveries;
         if recoveries > deaths {
             seen.premature.push(format!("recovery {recoveries} came after only {deaths} deaths of the server"));
         }
@@ -101,8 +114,7 @@ impl Episodes {
     /// How many episodes there were, and how many of them recovered.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let recovered = seen.generations.len() as u64;
-        (recovered + seen.given_up.len() as u64, recovered)
+        (seen.recoveries + seen.given_up.len() as u64, seen.recoveries)
     }
 
     /// Everything that the connection must not have done.
@@ -116,6 +128,9 @@ impl Episodes {
                 "{}: {times} recoveries of a connection whose server was alive, the first to server {incarnation}",
                 self.connection
             ));
+        }
+        if seen.overlapping > 0 {
+            violations.push(format!("{}: {} recoveries began during another one", self.connection, seen.overlapping));
         }
         if let Some(first) = seen.premature.first() {
             violations.push(format!("{}: {} premature recoveries; {first}", self.connection, seen.premature.len()));
@@ -173,10 +188,38 @@ mod tests {
 
     /// A recovery is noted.
     fn recover(episodes: &Episodes) {
-        let mut seen = episodes.seen.lock().unwrap();
-        let generation = seen.generations.len() as u32 + 1;
-        seen.generations.push(generation);
-        episodes.justify(&mut seen);
+        let generation = episodes.counts().1 as u32 + 1;
+        episodes.recovered(Some(generation), Duration::from_micros(1));
+    }
+
+    #[test]
+    fn recoveries_count_even_if_nobody_tells_their_generation() {
+        let episodes = episodes(1);
+        episodes.recovered(None, Duration::from_micros(1));
+        assert_eq!((episodes.counts(), episodes.violations()), ((1, 1), Vec::new()));
+        episodes.recovered(None, Duration::from_micros(1));
+        assert!(episodes.violations()[0].ends_with("recovery 2 came after only 1 deaths of the server"));
+    }
+
+    #[test]
+    fn two_recoveries_at_the_same_time_are_found() {
+        let episodes = episodes(9);
+        episodes.begun();
+        episodes.recovered(None, Duration::from_micros(1));
+        episodes.begun();
+        assert_eq!(episodes.violations(), Vec::<String>::new());
+        episodes.begun();
+        assert!(episodes.violations()[0].ends_with("1 recoveries began during another one"));
+    }
+
+    #[test]
+    fn an_episode_that_was_given_up_is_a_violation() {
+        let episodes = episodes(1);
+        episodes.given_up("nobody is there");
+        assert_eq!(
+            (episodes.counts(), episodes.violations()),
+            ((1, 0), vec!["connection 0: nobody is there".to_owned()])
+        );
     }
 
     #[test]

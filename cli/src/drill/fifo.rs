@@ -7,24 +7,24 @@
 //! file, reading just goes on. Each server therefore begins with a `Hello`, and a reader that hears one sends what is
 //! outstanding again, as the recovery function does.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ha_core::{Attempt, Covered, Outcome, Recover, Recovered, RecoveryError, Reopen, cover};
+use ha_core::Outcome;
+use nix::fcntl::OFlag;
 use rustix::fs::{CWD, Mode};
 
 use super::accounts::{settle, swallowed, take};
 use super::beat::{Beat, Step};
+use super::client::{Endpoint, Number, Numbers, Revival, cover};
 use super::course::CourseError;
 use super::episodes::Episodes;
 use super::lines::{Line, Lines};
 use super::options::Options;
 use super::scene::Scene;
 use super::strangers;
-use super::stream::with_dups;
 use super::window::{Round, Then, Window, Wire};
 use crate::frames::{Frame, Frames};
 use crate::record::{HEADER, Kind, Record};
@@ -73,26 +73,25 @@ fn connect(scene: &Arc<Scene>, options: &Options, root: &Path, index: u32) -> Re
     let name = format!("fifo connection {index}");
     let window = Arc::new(Window::new(WINDOW, Wire::Pipe));
     // Both opens wait for the server, which opens its ends in the same order.
-    let request_end = OpenOptions::new().write(true).open(requests(root, index))?;
-    let answer_end = OpenOptions::new().read(true).open(answers(root, index))?;
+    let request_end = Endpoint::Path(requests(root, index), OFlag::O_WRONLY);
+    let answer_end = Endpoint::Path(answers(root, index), OFlag::O_RDONLY);
+    let (descriptor, answers_descriptor) = (request_end.open()?, answer_end.open()?);
 
     let episodes = scene.episodes_of(format!("{name} requests"));
-    let first = cover(request_end)
-        .recovered_by(Noticed { reopen: Reopen::recorded(), window: Arc::clone(&window) })
-        .on_verdict(move |episode| episodes.note(episode))
-        .attach()?;
-    let requests = Arc::new(with_dups(first, options.dups)?);
+    let notice = Arc::clone(&window);
+    let prelude = Box::new(move |_: BorrowedFd<'_>| {
+        notice.failed();
+        Ok(())
+    });
+    let revival = Revival { endpoint: request_end, prelude };
+    let requests = Arc::new(cover(options.client, descriptor, revival, &episodes, options.dups)?);
 
     let episodes = scene.episodes_of(format!("{name} answers"));
-    let again = AskAgain {
-        reopen: Reopen::recorded(),
-        requests: Arc::clone(&requests),
-        window: Arc::clone(&window),
-        connection: index,
-    };
-    let greeted = Arc::clone(&episodes);
-    let first = cover(answer_end).recovered_by(again).on_verdict(move |episode| episodes.note(episode)).attach()?;
-    let answers = Arc::new(with_dups(first, options.dups)?);
+    // Through the other covered connection. When that one is dead as well, its own recovery runs inside this one.
+    let (again, through) = (Arc::clone(&window), Arc::clone(&requests));
+    let prelude = Box::new(move |_: BorrowedFd<'_>| ask_again(&through, &again, index, Round::Reopened));
+    let revival = Revival { endpoint: answer_end, prelude };
+    let answers = Arc::new(cover(options.client, answers_descriptor, revival, &episodes, options.dups)?);
 
     let writer = {
         let (requests, window) = (Arc::clone(&requests), Arc::clone(&window));
@@ -100,7 +99,7 @@ fn connect(scene: &Arc<Scene>, options: &Options, root: &Path, index: u32) -> Re
     };
     let reader = {
         let (answers, requests, window) = (Arc::clone(&answers), Arc::clone(&requests), Arc::clone(&window));
-        let client = Client { answers, requests, window, episodes: greeted, connection: index };
+        let client = Client { answers, requests, window, episodes, connection: index };
         scene.spawn(format!("{name} reader"), move |scene, beat| client.read(scene, beat))?
     };
     let strangers = strangers::invite(scene, &name, &answers)?;
@@ -108,62 +107,17 @@ fn connect(scene: &Arc<Scene>, options: &Options, root: &Path, index: u32) -> Re
     Ok(Line { threads: vec![writer, reader, strangers], settle: Box::new(settle) })
 }
 
-/// Reopens the requests' FIFO, and notes whose call it was that had failed.
-struct Noticed {
-    reopen: Reopen,
-    window: Arc<Window>,
-}
-
-impl Recover for Noticed {
-    fn recover(&self, attempt: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
-        self.window.failed();
-        self.reopen.recover(attempt)
-    }
-
-    fn target(&self) -> Option<ha_core::Target> {
-        self.reopen.target()
-    }
-
-    fn attached(&self, descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<()> {
-        self.reopen.attached(descriptor)
-    }
-}
-
-/// Reopens the answers' FIFO, and asks again for what was outstanding, through the other covered connection. When that
-/// one is dead as well, its own recovery runs inside this one.
-struct AskAgain {
-    reopen: Reopen,
-    requests: Arc<Vec<Covered>>,
-    window: Arc<Window>,
-    connection: u32,
-}
-
-impl Recover for AskAgain {
-    fn recover(&self, attempt: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
-        let recovered = self.reopen.recover(attempt)?;
-        ask_again(&self.requests, &self.window, self.connection, Round::Reopened)?;
-        Ok(recovered)
-    }
-
-    fn target(&self) -> Option<ha_core::Target> {
-        self.reopen.target()
-    }
-
-    fn attached(&self, descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<()> {
-        self.reopen.attached(descriptor)
-    }
-}
-
 /// Sends everything outstanding again.
-fn ask_again(requests: &[Covered], window: &Window, connection: u32, round: Round) -> io::Result<()> {
-    for (number, mut covered) in window.ask_again(round).into_iter().zip(requests.iter().cycle()) {
-        covered.write_all(&record(Kind::Again, connection, number).encode())?;
+fn ask_again(requests: &[Box<dyn Number>], window: &Window, connection: u32, round: Round) -> io::Result<()> {
+    for (number, covered) in window.ask_again(round).into_iter().zip(requests.iter().cycle()) {
+        // All or nothing: see `SIZE`.
+        covered.write(&record(Kind::Again, connection, number).encode())?;
     }
     Ok(())
 }
 
-fn write(scene: &Scene, beat: &Beat, requests: &[Covered], window: &Window, connection: u32) {
-    for covered in requests.iter().cycle() {
+fn write(scene: &Scene, beat: &Beat, requests: &[Box<dyn Number>], window: &Window, connection: u32) {
+    for covered in requests.iter().map(AsRef::as_ref).cycle() {
         let asked = beat.during(Step::Room, || window.ask(|| scene.is_stopping()));
         let number = asked.unwrap_or_else(|| window.ask_last());
         let sent = write_one(beat, covered, record(Kind::Request, connection, number)).and_then(|outcome| {
@@ -184,7 +138,7 @@ fn write(scene: &Scene, beat: &Beat, requests: &[Covered], window: &Window, conn
 }
 
 /// One covered call, and what libha says has become of it.
-fn write_one(beat: &Beat, mut covered: &Covered, record: Record) -> Result<Outcome, String> {
+fn write_one(beat: &Beat, covered: &dyn Number, record: Record) -> Result<Outcome, String> {
     match beat.call(Step::Write, covered.as_raw_fd(), || covered.write(&record.encode())) {
         Ok(SIZE) => Ok(covered.take_outcome()),
         Ok(count) => Err(format!("write returned {count} of {SIZE} bytes")),
@@ -194,8 +148,8 @@ fn write_one(beat: &Beat, mut covered: &Covered, record: Record) -> Result<Outco
 
 /// What the reader of a connection needs.
 struct Client {
-    answers: Arc<Vec<Covered>>,
-    requests: Arc<Vec<Covered>>,
+    answers: Arc<Numbers>,
+    requests: Arc<Numbers>,
     window: Arc<Window>,
     /// Those of the answers' FIFO.
     episodes: Arc<Episodes>,
@@ -207,7 +161,7 @@ impl Client {
         let mut frames = Frames::of(SIZE);
         let mut torn = 0;
         let mut bytes = [0; 4096];
-        for mut covered in self.answers.iter().cycle().skip(1) {
+        for covered in self.answers.iter().cycle().skip(1) {
             match beat.call(Step::Read, covered.as_raw_fd(), || covered.read(&mut bytes)) {
                 Ok(0) => return scene.fault("read returned an end of file in spite of its cover"),
                 Ok(count) => frames.push(&bytes[..count]),

@@ -1,23 +1,24 @@
 //! Clients of a file server: known content read in sequence and by position, and a journal that is appended to.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::fs::File;
+use std::io::{self, SeekFrom};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ha_core::{Attempt, Covered, Outcome, Recover, Recovered, RecoveryError, Reopen, Target, cover};
+use ha_core::Outcome;
+use nix::fcntl::OFlag;
+use nix::sys::stat::fstat;
 
 use super::beat::{Beat, Step};
 use super::cleanup::Place;
+use super::client::{Endpoint, Number, Numbers, Revival, cover};
 use super::course::CourseError;
-use super::episodes::Episodes;
 use super::journal::{Journal, journal_record};
 use super::lines::{Line, Lines};
 use super::options::Options;
 use super::scene::Scene;
 use super::strangers;
-use super::stream::with_dups;
 use crate::record;
 
 /// The file with known content, as the file server names it.
@@ -52,18 +53,21 @@ pub(crate) fn open(scene: &Arc<Scene>, options: &Options, place: &Place, lines: 
 
 fn connect(scene: &Arc<Scene>, options: &Options, place: &Place, index: u32) -> Result<Line, CourseError> {
     let name = format!("fuse connection {index}");
-    let covered = |file: File, what: &str| -> Result<Arc<Vec<Covered>>, CourseError> {
+    let covered = |file: String, flags: OFlag, what: &str| -> Result<Arc<Numbers>, CourseError> {
+        let endpoint = Endpoint::Path(place.mountpoint().join(file), flags);
+        let descriptor = endpoint.open()?;
         let episodes = scene.episodes_of(format!("{name} {what}"));
-        episodes.reached(server_behind(file.as_fd())?);
-        let first = cover(file)
-            .recovered_by(Witnessed { reopen: Reopen::recorded(), witness: Arc::clone(&episodes) })
-            .on_verdict(move |episode| episodes.note(episode))
-            .attach()?;
-        Ok(Arc::new(with_dups(first, options.dups)?))
+        episodes.reached(server_behind(descriptor.as_fd())?);
+        let witness = Arc::clone(&episodes);
+        let prelude = Box::new(move |file: BorrowedFd<'_>| {
+            witness.reached(server_behind(file)?);
+            Ok(())
+        });
+        let revival = Revival { endpoint, prelude };
+        Ok(Arc::new(cover(options.client, descriptor, revival, &episodes, options.dups)?))
     };
-    let mount = place.mountpoint();
-    let data = covered(File::open(mount.join(DATA))?, "data")?;
-    let journal = covered(OpenOptions::new().append(true).open(mount.join(journal_name(index)))?, "journal")?;
+    let data = covered(DATA.to_owned(), OFlag::O_RDONLY, "data")?;
+    let journal = covered(journal_name(index), OFlag::O_WRONLY | OFlag::O_APPEND, "journal")?;
     let written = Arc::new(Mutex::new(Journal::default()));
 
     let sequential = {
@@ -93,41 +97,17 @@ fn connect(scene: &Arc<Scene>, options: &Options, place: &Place, index: u32) -> 
     Ok(Line { threads: vec![sequential, positioned, appender, strangers], settle: Box::new(settle) })
 }
 
-/// Reopens a file, and notes which server it has reached.
-struct Witnessed {
-    reopen: Reopen,
-    witness: Arc<Episodes>,
-}
-
-impl Recover for Witnessed {
-    fn recover(&self, attempt: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
-        let recovered = self.reopen.recover(attempt)?;
-        if let Recovered::Staged(file) = &recovered {
-            self.witness.reached(server_behind(file.as_fd())?);
-        }
-        Ok(recovered)
-    }
-
-    fn target(&self) -> Option<Target> {
-        self.reopen.target()
-    }
-
-    fn attached(&self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
-        self.reopen.attached(descriptor)
-    }
-}
-
 /// The incarnation of the server that serves this file: each gives itself away by the time of the last access.
 fn server_behind(file: BorrowedFd<'_>) -> io::Result<u64> {
-    Ok(rustix::fs::fstat(file)?.st_atime as u64)
+    Ok(fstat(file)?.st_atime.cast_unsigned())
 }
 
 /// Reads the whole file from beginning to end, again and again, by a description that another thread uses as well.
-fn read_in_sequence(scene: &Scene, beat: &Beat, data: &[Covered]) {
+fn read_in_sequence(scene: &Scene, beat: &Beat, data: &[Box<dyn Number>]) {
     let mut random = fastrand::Rng::with_seed(scene.seed);
     let mut bytes = vec![0; 16 << 10];
     let mut offset = 0;
-    for mut covered in data.iter().cycle() {
+    for covered in data.iter().cycle() {
         if scene.is_stopping() {
             return;
         }
@@ -147,7 +127,7 @@ fn read_in_sequence(scene: &Scene, beat: &Beat, data: &[Covered]) {
             Err(error) => return scene.fault(format!("read failed in spite of its cover: {error}")),
         }
         if random.u32(0..LOOK_EVERY) == 0 {
-            match beat.call(Step::Seek, covered.as_raw_fd(), || covered.stream_position()) {
+            match beat.call(Step::Seek, covered.as_raw_fd(), || covered.seek(SeekFrom::Current(0))) {
                 Ok(position) if position == offset => {}
                 Ok(position) => return scene.corruption(format!("the offset is {position} instead of {offset}")),
                 Err(error) => return scene.fault(format!("seek failed in spite of its cover: {error}")),
@@ -157,7 +137,7 @@ fn read_in_sequence(scene: &Scene, beat: &Beat, data: &[Covered]) {
 }
 
 /// Reads pieces of the file at random.
-fn read_by_position(scene: &Scene, beat: &Beat, data: &[Covered], connection: u32) {
+fn read_by_position(scene: &Scene, beat: &Beat, data: &[Box<dyn Number>], connection: u32) {
     let mut random = fastrand::Rng::with_seed(scene.seed ^ u64::from(connection));
     let mut bytes = vec![0; 64 << 10];
     for covered in data.iter().cycle().skip(1) {
@@ -176,8 +156,8 @@ fn read_by_position(scene: &Scene, beat: &Beat, data: &[Covered], connection: u3
 }
 
 /// Appends numbered records to the journal.
-fn append(scene: &Scene, beat: &Beat, journal: &[Covered], written: &Mutex<Journal>, connection: u32) {
-    for (number, mut covered) in (0_u64..).zip(journal.iter().cycle()) {
+fn append(scene: &Scene, beat: &Beat, journal: &[Box<dyn Number>], written: &Mutex<Journal>, connection: u32) {
+    for (number, covered) in (0_u64..).zip(journal.iter().cycle()) {
         if scene.is_stopping() {
             return;
         }

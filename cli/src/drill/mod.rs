@@ -7,16 +7,20 @@
 //! | `scene`, `beat` | what the threads of one transport share; what each of them is doing |
 //! | `server_process`, `killer` | a server in its own process; when it dies |
 //! | `stream`, `fifo`, `files` | the clients, by kind of connection |
+//! | `client` | what they call: libha's Rust API or plain libc |
 //! | `lines` | all connections with their threads, until their accounts are drawn |
 //! | `accounts` | what the clients make of what servers say |
 //! | `strangers` | who moves in where a dup was closed |
 //! | `window`, `ledger`, `journal`, `episodes` | what is outstanding, answered, written, recovered |
+//! | `broken_pipe` | the signal that must not come |
 //! | `watchdog`, `cleanup` | threads that hang; mounts and directories that must not stay |
 //! | `progress`, `report`, `summary` | what is shown meanwhile and at the end |
 
 mod accounts;
 mod beat;
+mod broken_pipe;
 mod cleanup;
+mod client;
 mod course;
 mod episodes;
 mod fifo;

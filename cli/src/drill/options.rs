@@ -46,6 +46,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
+    /// What the clients call: libha's Rust API, or libc's own functions with libha.so in front of them
+    #[arg(long, value_enum, default_value_t = Client::Rust)]
+    pub(crate) client: Client,
+
     /// Print one JSON document instead of a table
     #[arg(long)]
     pub(crate) json: bool,
@@ -88,6 +92,16 @@ pub(crate) enum Transport {
     Fuse,
 }
 
+/// What the clients call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Client {
+    /// The Rust API of libha.
+    Rust,
+    /// The functions of libc, covered by libha.so.
+    Libc,
+}
+
 /// How a server can misbehave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sabotage {
@@ -116,6 +130,16 @@ impl Transport {
 impl fmt::Display for Transport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(self.name())
+    }
+}
+
+impl Client {
+    /// The name that `--client` knows it by.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Libc => "libc",
+        }
     }
 }
 
@@ -169,6 +193,9 @@ impl Options {
         }
         if let Some(duration) = self.duration() {
             command += &format!(" --seconds {}", duration.as_secs());
+        }
+        if self.client != Client::Rust {
+            command += &format!(" --client {}", self.client.name());
         }
         if self.json {
             command += " --json";
@@ -227,6 +254,14 @@ mod tests {
         let again = options(command.trim_start_matches("ha drill"));
         assert_eq!(again.command(42), command);
         assert_eq!(again.seed, Some(42));
+    }
+
+    #[test]
+    fn the_command_repeats_who_the_clients_are() {
+        let command = options("--over unix --client libc --kills 2").command(3);
+        assert_eq!(command, "ha drill --over unix --threads 4 --dups 3 --seed 3 --kills 2 --client libc");
+        assert_eq!(options(command.trim_start_matches("ha drill")).client, Client::Libc);
+        assert_eq!(options("").client, Client::Rust);
     }
 
     #[test]

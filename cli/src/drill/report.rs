@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::options::{Options, Transport};
+use super::options::{Client, Options, Transport};
 use super::scene::Scene;
 use super::summary;
 
@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub(crate) seed: u64,
     /// The command that repeats the run.
     pub(crate) repeat: String,
+    /// What the clients called.
+    pub(crate) client: Client,
     /// Connections per transport.
     pub(crate) threads: u32,
     /// Numbers per connection.
@@ -110,6 +112,7 @@ impl Report {
             passed: Self::passes(&outcomes),
             seed,
             repeat: options.command(seed),
+            client: options.client,
             threads: options.threads,
             dups: options.dups,
             kills: outcomes.iter().map(Outcome::kills).sum(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::cleanup::{self, Starting};
+use super::client::library::PRELOAD;
 use super::options::{Sabotage, Transport};
 
 /// What a server writes to its standard output once clients can reach it.
@@ -108,6 +109,8 @@ impl Server {
         if let Some(sabotage) = plan.sabotage {
             command.args(["--sabotage", sabotage.name()]);
         }
+        // The covers are the clients'.
+        command.env_remove(PRELOAD);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         Ok(command)
     }

@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::thread::{JoinHandle, sleep};
 use std::time::Duration;
 
-use ha_core::Covered;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::beat::{Beat, Step};
+use super::client::{Number, Numbers};
 use super::scene::Scene;
 use crate::record;
 
@@ -24,16 +25,16 @@ use crate::record;
 const WORDS: usize = 64;
 
 /// Starts the thread that lets strangers in where dups of `numbers` have just been closed.
-pub(crate) fn invite(scene: &Arc<Scene>, name: &str, numbers: &Arc<Vec<Covered>>) -> io::Result<JoinHandle<()>> {
+pub(crate) fn invite(scene: &Arc<Scene>, name: &str, numbers: &Arc<Numbers>) -> io::Result<JoinHandle<()>> {
     let numbers = Arc::clone(numbers);
     let seed = scene.seed ^ numbers.first().map_or(0, |number| number.as_raw_fd() as u64);
     scene.spawn(format!("{name} strangers"), move |scene, beat| {
         let mut random = fastrand::Rng::with_seed(seed);
-        for covered in numbers.iter().cycle() {
+        for number in numbers.iter().cycle() {
             if scene.is_stopping() {
                 return;
             }
-            if let Err(fault) = come_and_go(beat, covered, &mut random) {
+            if let Err(fault) = come_and_go(beat, number.as_ref(), &mut random) {
                 match fault {
                     Fault::Intrusion(what) => scene.corruption(what),
                     Fault::Io(error) => return scene.fault(format!("dups and strangers: {error}")),
@@ -55,17 +56,16 @@ impl From<io::Error> for Fault {
 }
 
 /// Makes a few dups, closes them, and puts strangers where they were.
-fn come_and_go(beat: &Beat, covered: &Covered, random: &mut fastrand::Rng) -> Result<(), Fault> {
-    let number = covered.as_raw_fd();
-    let dups: Vec<Covered> = (0..random.usize(1..4))
-        .map(|_| beat.call(Step::Clone, number, || covered.try_clone()))
+fn come_and_go(beat: &Beat, number: &dyn Number, random: &mut fastrand::Rng) -> Result<(), Fault> {
+    let dups: Numbers = (0..random.usize(1..4))
+        .map(|_| beat.call(Step::Clone, number.as_raw_fd(), || number.duplicate()))
         .collect::<io::Result<_>>()?;
     // Long enough for the server to die in the meantime, now and then.
     sleep(Duration::from_micros(random.u64(0..4000)));
     let mut strangers = Vec::new();
     for dup in dups {
         beat.call(Step::Close, dup.as_raw_fd(), || drop(dup));
-        strangers.push(Stranger::arrive()?);
+        strangers.push(if random.bool() { Stranger::arrive()? } else { Stranger::arrive_unseen()? });
     }
     // Long enough for a recovery that is under way to go on.
     sleep(Duration::from_micros(random.u64(0..2000)));
@@ -79,8 +79,18 @@ struct Stranger {
 }
 
 impl Stranger {
+    /// By a call of libc.
     fn arrive() -> io::Result<Self> {
-        let (left, right) = UnixStream::pair()?;
+        Self::between(UnixStream::pair()?)
+    }
+
+    /// By a system call that no cover sees: libha cannot learn from it that the numbers are somebody else's now.
+    fn arrive_unseen() -> io::Result<Self> {
+        let (left, right) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        Self::between((left.into(), right.into()))
+    }
+
+    fn between((left, right): (UnixStream, UnixStream)) -> io::Result<Self> {
         let inodes = [inode(&left)?, inode(&right)?];
         Ok(Self { ends: [left, right], inodes })
     }
@@ -98,12 +108,12 @@ impl Stranger {
             record::fill(key, 0, &mut sent);
             let failed =
                 |what: &str, errno: Errno| format!("number {}, closed and reused: {what}: {errno}", to.as_raw_fd());
-            rustix::net::send(from, &sent, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+            send(from.as_raw_fd(), &sent, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT)
                 .map_err(|errno| failed("send", errno))?;
             // One byte more than was sent would be an intruder's.
             let mut received = [0; WORDS + 1];
-            let (count, _) =
-                rustix::net::recv(to, &mut received, RecvFlags::DONTWAIT).map_err(|errno| failed("recv", errno))?;
+            let count =
+                recv(to.as_raw_fd(), &mut received, MsgFlags::MSG_DONTWAIT).map_err(|errno| failed("recv", errno))?;
             if received[..count] != sent {
                 return Err(format!(
                     "bytes on number {}, closed and reused, that its new owner did not send",
@@ -128,6 +138,7 @@ mod tests {
     #[test]
     fn strangers_who_are_left_alone_notice_nothing() {
         assert_eq!(Stranger::arrive().unwrap().check(1), Ok(()));
+        assert_eq!(Stranger::arrive_unseen().unwrap().check(1), Ok(()));
     }
 
     #[test]

@@ -5,19 +5,20 @@
 //! that is inside `send` is libha's to send again; `window` tells which is which.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ha_core::{Covered, Outcome, Reconnect, cover};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{RecvFlags, SendFlags};
+use ha_core::Outcome;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::socket::MsgFlags;
 
 use super::accounts::{settle, swallowed, take};
 use super::beat::{Beat, Step};
+use super::client::{Endpoint, Number, Revival, cover};
 use super::course::CourseError;
 use super::lines::{Line, Lines};
 use super::options::{Options, Transport};
@@ -77,29 +78,24 @@ fn request(kind: Kind, connection: u32, number: u64) -> Vec<u8> {
 
 fn connect(scene: &Arc<Scene>, options: &Options, at: &str, index: u32) -> Result<Line, CourseError> {
     let name = format!("{} connection {index}", scene.transport);
-    let (descriptor, reconnect): (OwnedFd, _) = match scene.transport {
-        Transport::Tcp => {
-            let stream = TcpStream::connect(at)?;
-            stream.set_nodelay(true)?;
-            (stream.into(), Reconnect::to([at]))
-        }
-        _ => (UnixStream::connect(at)?.into(), Reconnect::to_unix(PathBuf::from(at))),
+    let endpoint = match scene.transport {
+        Transport::Tcp => Endpoint::Tcp(at.to_owned()),
+        _ => Endpoint::Unix(PathBuf::from(at)),
     };
+    let descriptor = endpoint.open()?;
     let first_server = await_greeting(descriptor.as_fd())?;
     let window = Arc::new(Window::new(WINDOW, Wire::Socket));
     let episodes = scene.episodes_of(name.clone());
     episodes.reached(first_server);
     let (again, witness) = (Arc::clone(&window), Arc::clone(&episodes));
-    let first = cover(descriptor)
-        .recovered_by(reconnect.then(move |stream, _| {
-            let server = await_greeting(stream)?;
-            send_again(stream, index, &again)?;
-            witness.reached(server);
-            Ok(())
-        }))
-        .on_verdict(move |episode| episodes.note(episode))
-        .attach()?;
-    let numbers = Arc::new(with_dups(first, options.dups)?);
+    let prelude = Box::new(move |stream: BorrowedFd<'_>| {
+        let server = await_greeting(stream)?;
+        send_again(stream, index, &again)?;
+        witness.reached(server);
+        Ok(())
+    });
+    let revival = Revival { endpoint, prelude };
+    let numbers = Arc::new(cover(options.client, descriptor, revival, &episodes, options.dups)?);
 
     let writer = {
         let (numbers, window) = (Arc::clone(&numbers), Arc::clone(&window));
@@ -114,15 +110,6 @@ fn connect(scene: &Arc<Scene>, options: &Options, at: &str, index: u32) -> Resul
     Ok(Line { threads: vec![writer, reader, strangers], settle: Box::new(settle) })
 }
 
-/// The connection's numbers: the first one and its dups.
-pub(crate) fn with_dups(first: Covered, count: u32) -> io::Result<Vec<Covered>> {
-    let mut numbers = vec![first];
-    for _ in 1..count {
-        numbers.push(numbers[0].try_clone()?);
-    }
-    Ok(numbers)
-}
-
 /// Waits until the server introduces itself, and returns its incarnation.
 ///
 /// The kernel closes the descriptors of a killed process in whatever order it likes, and until it has come to the
@@ -132,13 +119,13 @@ fn await_greeting(stream: BorrowedFd<'_>) -> io::Result<u64> {
     let mut rest = bytes.as_mut_slice();
     let began = Instant::now();
     while !rest.is_empty() {
-        match rustix::net::recv(stream, &mut *rest, RecvFlags::DONTWAIT) {
-            Ok((0, _)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok((count, _)) => rest = &mut rest[count..],
-            Err(rustix::io::Errno::INTR) => {}
+        match nix::sys::socket::recv(stream.as_raw_fd(), rest, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => rest = &mut rest[count..],
+            Err(Errno::EINTR) => {}
             // As any session prelude should, this one has its own limit: the next attempt may find a server that speaks.
-            Err(rustix::io::Errno::AGAIN) if began.elapsed() > GREETING => return Err(io::ErrorKind::TimedOut.into()),
-            Err(rustix::io::Errno::AGAIN) => wait_for(stream, PollFlags::IN)?,
+            Err(Errno::EAGAIN) if began.elapsed() > GREETING => return Err(io::ErrorKind::TimedOut.into()),
+            Err(Errno::EAGAIN) => wait_for(stream, PollFlags::POLLIN)?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -150,7 +137,7 @@ fn await_greeting(stream: BorrowedFd<'_>) -> io::Result<u64> {
 
 /// Waits for a while; who needs more asks again.
 fn wait_for(stream: BorrowedFd<'_>, what: PollFlags) -> io::Result<()> {
-    poll(&mut [PollFd::from_borrowed_fd(stream, what)], Some(&Timespec { tv_sec: 0, tv_nsec: 100_000_000 }))?;
+    poll(&mut [PollFd::new(stream, what)], 100_u8)?;
     Ok(())
 }
 
@@ -161,10 +148,10 @@ fn send_again(stream: BorrowedFd<'_>, connection: u32, window: &Window) -> io::R
         let bytes = request(Kind::Again, connection, number);
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
-            match rustix::net::send(stream, rest, SendFlags::NOSIGNAL) {
+            match nix::sys::socket::send(stream.as_raw_fd(), rest, MsgFlags::MSG_NOSIGNAL) {
                 Ok(count) => rest = &rest[count..],
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => wait_for(stream, PollFlags::OUT)?,
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => wait_for(stream, PollFlags::POLLOUT)?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -173,8 +160,8 @@ fn send_again(stream: BorrowedFd<'_>, connection: u32, window: &Window) -> io::R
     Ok(())
 }
 
-fn write(scene: &Scene, beat: &Beat, numbers: &[Covered], window: &Window, connection: u32) {
-    for covered in numbers.iter().cycle() {
+fn write(scene: &Scene, beat: &Beat, numbers: &[Box<dyn Number>], window: &Window, connection: u32) {
+    for covered in numbers.iter().map(AsRef::as_ref).cycle() {
         let asked = beat.during(Step::Room, || window.ask(|| scene.is_stopping()));
         let number = asked.unwrap_or_else(|| window.ask_last());
         let sent = send(beat, covered, &request(Kind::Request, connection, number)).and_then(|outcome| {
@@ -197,19 +184,19 @@ fn write(scene: &Scene, beat: &Beat, numbers: &[Covered], window: &Window, conne
 }
 
 /// One covered call, and what libha says has become of it.
-fn send(beat: &Beat, covered: &Covered, bytes: &[u8]) -> Result<Outcome, String> {
-    match beat.call(Step::Send, covered.as_raw_fd(), || covered.send(bytes, SendFlags::empty())) {
+fn send(beat: &Beat, covered: &dyn Number, bytes: &[u8]) -> Result<Outcome, String> {
+    match beat.call(Step::Send, covered.as_raw_fd(), || covered.send(bytes)) {
         Ok(count) if count == bytes.len() => Ok(covered.take_outcome()),
         Ok(count) => Err(format!("send returned {count} of {} bytes", bytes.len())),
         Err(error) => Err(format!("send failed in spite of its cover: {error}")),
     }
 }
 
-fn read(scene: &Scene, beat: &Beat, numbers: &[Covered], window: &Window, connection: u32) {
+fn read(scene: &Scene, beat: &Beat, numbers: &[Box<dyn Number>], window: &Window, connection: u32) {
     let mut bytes = vec![0; record::HEADER + ANSWER_PAYLOAD as usize];
     // Not in step with the writer, so that both often use different numbers at the same time.
     for covered in numbers.iter().cycle().skip(1) {
-        match beat.call(Step::Receive, covered.as_raw_fd(), || covered.recv(&mut bytes, RecvFlags::WAITALL)) {
+        match beat.call(Step::Receive, covered.as_raw_fd(), || covered.receive(&mut bytes)) {
             Ok(count) if count == bytes.len() => {}
             Ok(count) => return scene.fault(format!("recv returned {count} of {} bytes of an answer", bytes.len())),
             Err(error) => return scene.fault(format!("recv failed in spite of its cover: {error}")),

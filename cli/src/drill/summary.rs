@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
+use super::options::Client;
 use super::report::{Drilled, Outcome, Report};
 
 /// The last four columns are times: three of a recovery, one of a call.
@@ -43,9 +44,13 @@ pub(crate) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     if report.passed {
+        let client = match report.client {
+            Client::Rust => "",
+            Client::Libc => "clients that call libc, ",
+        };
         writeln!(
             out,
-            "Passed: {} kills, nothing lost, duplicated or corrupted, nobody hung (seed {}).",
+            "Passed: {} kills, nothing lost, duplicated or corrupted, nobody hung ({client}seed {}).",
             report.kills, report.seed
         )
     } else {
@@ -128,6 +133,7 @@ mod tests {
             passed: Report::passes(&transports),
             seed: 5,
             repeat: "ha drill --seed 5".to_owned(),
+            client: Client::Libc,
             threads: 1,
             dups: 1,
             kills: 9,
@@ -152,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_passed_drill_says_so() {
-        assert!(report(|_| ()).contains("Passed: 9 kills"));
+        let text = report(|_| ());
+        assert!(text.contains("Passed: 9 kills") && text.contains("(clients that call libc, seed 5)"), "{text}");
     }
 
     #[test]
