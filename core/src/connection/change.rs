@@ -6,8 +6,11 @@
 
 use crate::kernel::signals::Blocked;
 use crate::sync::lock::{Exclusive, Shared, SharedLock};
+use crate::sync::process_wide;
 
-static CHANGES: SharedLock = SharedLock::new();
+process_wide! {
+    static CHANGES: SharedLock = SharedLock::new();
+}
 
 /// While it lives, fork waits, and no signal handler runs on this thread (one that forks would wait for ever).
 pub(crate) struct Change {

@@ -125,8 +125,8 @@ impl Gate {
     /// Takes the gate over from a holder that has ended without opening it. False: somebody else did, or it opened.
     #[must_use]
     pub(crate) fn take_over(&self, from: ThreadId, caller: ThreadId) -> bool {
-        // Acquire [verdict]: the holder is gone, and its end is ordered before what told the caller so.
-        self.holder.compare_exchange(from.as_raw(), caller.as_raw(), Ordering::Acquire, Ordering::Relaxed).is_ok()
+        // Relaxed: nothing was released with the holder's name, and its end is ordered by what told the caller of it.
+        self.holder.compare_exchange(from.as_raw(), caller.as_raw(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Waits until no episode is open, or until `until`, or until a signal handler without SA_RESTART has run.

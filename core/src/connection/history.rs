@@ -3,7 +3,7 @@
 use std::os::fd::RawFd;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use crate::sync::ArcSwapOption;
 
 use super::function::Failure;
 use crate::sync::{Arc, AtomicU64, Ordering};

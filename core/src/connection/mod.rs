@@ -12,7 +12,7 @@ mod policy;
 use std::net::Shutdown;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use crate::sync::{ArcSwap, ArcSwapOption};
 
 use crate::sync::{Arc, AtomicU8, AtomicU64, Ordering};
 use crate::table::{Epoch, Identity, Kind, Target, Word};
@@ -90,7 +90,7 @@ impl Connection {
             traits: AtomicU8::new(if birth.connected { CONNECTED } else { 0 }),
             known_size: AtomicU64::new(birth.size),
             furthest_seek: AtomicU64::new(0),
-            timeouts: [const { AtomicU64::new(0) }; 2],
+            timeouts: [AtomicU64::new(0), AtomicU64::new(0)],
         }
     }
 

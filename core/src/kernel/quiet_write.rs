@@ -7,7 +7,7 @@ use rustix::io::{self, Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 
 use super::signals::without_sigpipe;
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Ordering, process_wide};
 use crate::table::Kind;
 
 /// `RWF_NOSIGNAL` of pwritev2(2), Linux 6.18.
@@ -15,8 +15,10 @@ const NOSIGNAL: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x100);
 /// "At the file offset", the only place a pipe has (pwritev2(2)).
 const AT_OFFSET: u64 = u64::MAX;
 
-/// The kernel has said that it does not know `RWF_NOSIGNAL`.
-static KERNEL_LACKS_NOSIGNAL: AtomicBool = AtomicBool::new(false);
+process_wide! {
+    /// The kernel has said that it does not know `RWF_NOSIGNAL`.
+    static KERNEL_LACKS_NOSIGNAL: AtomicBool = AtomicBool::new(false);
+}
 
 /// write(2) that reports a broken connection as `EPIPE` and nothing else.
 ///

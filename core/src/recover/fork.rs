@@ -15,15 +15,17 @@ use std::mem::ManuallyDrop;
 use super::claim;
 use crate::connection::{Connection, Stillness, stillness};
 use crate::sync::thread::{ThreadId, process_id};
-use crate::sync::{AtomicU32, OnceLock, Ordering};
+use crate::sync::{AtomicU32, OnceLock, Ordering, process_wide, thread_local};
 use crate::table::Table;
 
-/// The process that the table belongs to; 0 until something is covered.
-static PROCESS: AtomicU32 = AtomicU32::new(0);
-/// How often this process, and those it was forked from, have forked, or tried to: the handlers are not told which.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-/// The table whose episodes are taken care of.
-static TABLE: OnceLock<&'static Table<Connection>> = OnceLock::new();
+process_wide! {
+    /// The process that the table belongs to; 0 until something is covered.
+    static PROCESS: AtomicU32 = AtomicU32::new(0);
+    /// How often this process, and those it was forked from, have forked, or tried to: the handlers are not told which.
+    static FORKS: AtomicU32 = AtomicU32::new(0);
+    /// The table whose episodes are taken care of.
+    static TABLE: OnceLock<&'static Table<Connection>> = OnceLock::new();
+}
 
 thread_local! {
     /// Without a destructor: a program may fork when this thread's have run (in atexit), and registering one would allocate.
@@ -63,16 +65,16 @@ pub(crate) fn take_care_of(table: &'static Table<Connection>) {
 extern "C" fn before() {
     let forking = Forking { thread: ThreadId::current(), _still: stillness() };
     FORKS.fetch_add(1, Ordering::Relaxed);
-    FORKING.set(Some(ManuallyDrop::new(forking)));
+    FORKING.with(|slot| slot.set(Some(ManuallyDrop::new(forking))));
 }
 
 extern "C" fn in_parent() {
-    drop(FORKING.take().map(ManuallyDrop::into_inner));
+    drop(FORKING.with(Cell::take).map(ManuallyDrop::into_inner));
 }
 
 extern "C" fn in_child() {
     PROCESS.store(process_id(), Ordering::Relaxed);
-    let forker = FORKING.take().map(|forking| ManuallyDrop::into_inner(forking).thread);
+    let forker = FORKING.with(Cell::take).map(|forking| ManuallyDrop::into_inner(forking).thread);
     if let (Some(forker), Some(table)) = (forker, TABLE.get()) {
         adopt(table, forker);
     }

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use smallvec::SmallVec;
 
 use crate::connection::Connection;
-use crate::sync::{Arc, AtomicU32, Ordering};
+use crate::sync::{Arc, AtomicU32, Ordering, process_wide, thread_local};
 use crate::table::Identity;
 
 /// How deep recovery functions may recover other connections.
@@ -45,8 +45,10 @@ thread_local! {
         const { RefCell::new(ManuallyDrop::new(SmallVec::new_const())) };
 }
 
-/// How many gates are held in this process, so that who holds none need not look at its own list.
-static HOLDINGS: AtomicU32 = AtomicU32::new(0);
+process_wide! {
+    /// How many gates are held in this process, so that who holds none need not look at its own list.
+    static HOLDINGS: AtomicU32 = AtomicU32::new(0);
+}
 
 /// While it lives, the thread is known to hold this connection's gate.
 #[derive(Debug)]

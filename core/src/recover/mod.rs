@@ -27,10 +27,13 @@ pub(crate) use outcome::take as take_outcome;
 pub use request::{InRegister, Request};
 
 use crate::connection::Connection;
+use crate::sync::process_wide;
 use crate::table::Table;
 
-/// The table of this process. There is one, because numbers are the process's.
-pub(crate) static TABLE: Table<Connection> = Table::new();
+process_wide! {
+    /// The table of this process. There is one, because numbers are the process's.
+    pub(crate) static TABLE: Table<Connection> = Table::new();
+}
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use smallvec::SmallVec;
 
+use crate::sync::thread_local;
 use crate::table::Identity;
 
 /// What has happened to this thread's calls on a connection since it last asked.

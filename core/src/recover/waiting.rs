@@ -93,10 +93,6 @@ impl Drop for Announced {
 }
 
 /// Follows the chain of holders from `connection` and tells whether it comes back to this thread.
-///
-/// `SeqCst` fence, edge "circle": pairs with itself in another thread. Of two threads that are about to wait for each other,
-/// each has announced itself before its fence and reads the other's announcement after it. If our fence comes first,
-/// the other one sees our announcement; if theirs does, we see theirs. So at least one of them sees the circle.
 fn would_be_circular(connection: &Arc<Connection>) -> bool {
     let me = ThreadId::current();
     if connection.gate.is_held_by(me) {
@@ -106,6 +102,9 @@ fn would_be_circular(connection: &Arc<Connection>) -> bool {
     if held::is_nothing() {
         return false;
     }
+    // SeqCst [circle]: pairs with itself in another thread. Of two threads that are about to wait for each other, each has
+    // announced itself before its fence and reads the other's announcement after it. If our fence comes first, the other
+    // one sees our announcement; if theirs does, we see theirs. So at least one of them sees the circle.
     fence(Ordering::SeqCst);
     let mut next = Arc::clone(connection);
     for _ in 0..LONGEST_CHAIN {

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use arc_swap::ArcSwapOption;
+use crate::sync::ArcSwapOption;
 use rustix::fs::{CWD, FileType, Mode, OFlags, SeekFrom};
 
 use super::identity::Identity;

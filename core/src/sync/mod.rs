@@ -10,3 +10,14 @@ pub(crate) mod thread;
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
+pub(crate) use std::thread_local;
+
+pub(crate) use arc_swap::{ArcSwap, ArcSwapOption};
+
+/// Declares what exists once in a process: a static, which a model makes anew for each execution.
+macro_rules! process_wide {
+    ($($(#[$note:meta])* $visibility:vis static $name:ident: $type:ty = $value:expr;)*) => {
+        $($(#[$note])* $visibility static $name: $type = $value;)*
+    };
+}
+pub(crate) use process_wide;

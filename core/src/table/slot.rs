@@ -8,7 +8,7 @@
 //! 3. Hence an entry belongs to identity *i* if the word says *i* after the entry was loaded: to change the entry,
 //!    the word must first have left *i*, and identities are not given out twice.
 
-use arc_swap::ArcSwapOption;
+use crate::sync::ArcSwapOption;
 
 use super::word::{Epoch, Identity, Word};
 use crate::sync::{Arc, AtomicU64, Ordering};
@@ -130,9 +130,10 @@ impl<E> Slot<E> {
     fn try_exchange(&self, from: Word, to: Word) -> Result<(), Word> {
         // Release [publish]: pairs with Acquire [publish] in `word`. Whoever sees the new word also sees the entry
         // stored under RESERVED, and the description that was put under the number before the word was settled.
-        // Acquire [publish] for the one who takes over: RESERVED must be seen before the entry is touched.
+        // Acquire [publish] for the one who takes over: what the last owner did to the entry comes before.
+        // Relaxed when it fails: the word that is there instead only decides what to try next.
         self.word
-            .compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(from.bits(), to.bits(), Ordering::AcqRel, Ordering::Relaxed)
             .map(drop)
             .map_err(Word::from_bits)
     }
