@@ -6,7 +6,7 @@ use ha_mount::{Adaptation, Core, Mutant};
 mod bugs;
 
 /// Loom's atomics cannot be made at compile time, and a model explores small tables only.
-const TINY: [Adaptation; 18] = [
+const TINY: &[Adaptation] = &[
     Adaptation { file: "table/directory.rs", from: "const CHUNK: usize = 1024;", to: "const CHUNK: usize = 2;" },
     Adaptation { file: "table/directory.rs", from: "const ROOT: usize = 1024;", to: "const ROOT: usize = 16;" },
     Adaptation {
@@ -67,6 +67,22 @@ const TINY: [Adaptation; 18] = [
         from: "use crate::sync::{AtomicU32, OnceLock, Ordering, process_wide, thread_local};",
         to: "use crate::sync::{OnceLock, Ordering, process_wide, thread_local, unordered::AtomicU32};",
     },
+    // The kernel changes a process's descriptors under a lock, and who finds one has it from under that lock.
+    Adaptation {
+        file: "kernel/description.rs",
+        from: "    io::fcntl_dupfd_cloexec(borrow_number(number)?, 3)",
+        to: "    crate::sync::descriptors_change();\n    io::fcntl_dupfd_cloexec(borrow_number(number)?, 3)",
+    },
+    Adaptation {
+        file: "kernel/placement.rs",
+        from: "    if number < 0 {",
+        to: "    crate::sync::descriptors_change();\n    if number < 0 {",
+    },
+    Adaptation {
+        file: "kernel/placement.rs",
+        from: "    let placed = io::fcntl_dupfd_cloexec(fd, number)?;",
+        to: "    crate::sync::descriptors_change();\n    let placed = io::fcntl_dupfd_cloexec(fd, number)?;",
+    },
     // What an episode asks of the kernel happens between two steps that others may come in between.
     Adaptation {
         file: "recover/step.rs",
@@ -82,5 +98,5 @@ fn main() {
         .filter(|bug| !bug.from.is_empty())
         .map(|bug| Mutant { name: bug.name, file: bug.file, from: bug.from, to: bug.to })
         .collect();
-    Core::beside_the_caller().adapted(&TINY).weakened().planted(&bugs).write();
+    Core::beside_the_caller().adapted(TINY).weakened().planted(&bugs).write();
 }

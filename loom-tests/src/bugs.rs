@@ -79,9 +79,9 @@ pub(crate) const BUGS: &[Bug] = &[
         to: "false",
     },
     Bug {
-        name: "a copy joins without a look at the gate",
+        name: "a copy joins though its source has left",
         file: "recover/membership.rs",
-        from: "connection.gate.look() == (noted, false)",
+        from: "table.word(source) == live",
         to: "true",
     },
     Bug {

@@ -394,6 +394,9 @@ impl<'a> Troubled<'a> {
     ///
     /// On files there is no pin: closing it would drop the process's POSIX locks on the file. Without a number to spare
     /// (EMFILE) there is none either, and what protects a stranger is that the word is looked at just before the call.
+    ///
+    /// The second look is not too old to tell: a pin of a stranger's description comes from the kernel's table of
+    /// descriptors, whose lock orders it after the close that made room for the stranger, and so after the unlinking.
     fn find_place_at_once(&self) -> Result<Place, NoPlace> {
         loop {
             let word = self.table.word(self.number);

@@ -8,8 +8,8 @@ use rustix::io::Errno;
 
 use super::models;
 use super::peer::{
-    Again, FIRST, SECOND, STRANGER, Server, Then, are_the_same, arrived, assert_at_rest, close, connection_of,
-    duplicate, place, place_stranger, plain_write, put_over, write,
+    Again, FIRST, SECOND, STRANGER, Server, Then, are_the_same, arrived, assert_at_rest, close_and_give_to,
+    connection_of, duplicate, place, place_stranger, plain_write, put_over, write,
 };
 use crate::connection::Admission;
 use crate::connection::function::{Attempt, RecoveryError};
@@ -28,6 +28,7 @@ models! { "recover":
     dups_recover_once_and_all_are_repaired within 1,
     a_dup_made_during_an_episode_is_repaired_too within 1,
     a_close_races_a_failing_call_and_the_number_goes_to_a_stranger within 2,
+    a_dup_races_a_dup2_over_its_source within 2,
     a_detach_during_an_episode_leaves_an_ordinary_number within 2,
     a_dup2_over_a_member_during_an_episode_is_left_alone within 2,
     a_function_replaced_during_an_episode_lives_until_it_has_returned within 2,
@@ -112,21 +113,37 @@ fn a_dup_made_during_an_episode_is_repaired_too() {
 /// The call may fail or succeed, but what has the number now is not its business.
 fn a_close_races_a_failing_call_and_the_number_goes_to_a_stranger() {
     let server = Server::with_client();
+    let far = place_stranger(STRANGER);
     server.die();
-    let caller = spawn(|| write(FIRST));
-    close(FIRST);
-    let far = place_stranger(FIRST);
-    let stranger = crate::kernel::pin(FIRST).unwrap();
-    let result = caller.join();
-    assert!(are_the_same(FIRST, std::os::fd::AsRawFd::as_raw_fd(&stranger)), "a stranger's description was replaced");
-    // A call that began after the number was the stranger's is the stranger's own.
+    let caller = spawn(|| {
+        let mut issues = 0;
+        let issue = |number| {
+            issues += 1;
+            step();
+            assert!(issues == 1 || !are_the_same(number, STRANGER), "issued again on a stranger's number");
+            plain_write(number)
+        };
+        recover::call(&TABLE, FIRST, Request::write(1), issue).into()
+    });
+    close_and_give_to(FIRST, STRANGER);
+    let result: rustix::io::Result<usize> = caller.join();
+    assert!(are_the_same(FIRST, STRANGER), "a stranger's description was replaced");
     assert!(TABLE.lookup(FIRST).is_none());
-    let sent = usize::from(result.is_ok());
+    assert!(matches!(result, Ok(1) | Err(Errno::PIPE | Errno::BADF)), "{result:?}");
     let there = arrived(&far) + server.received().iter().sum::<usize>();
-    assert_eq!(there, sent, "{result:?}");
-    if result.is_err() {
-        assert!(matches!(result, Err(Errno::PIPE | Errno::BADF)), "{result:?}");
-    }
+    assert_eq!(there, usize::from(result.is_ok()), "{result:?}");
+}
+
+/// The source leaves for a stranger's description; the copy is of the one or of the other, and the table knows which.
+fn a_dup_races_a_dup2_over_its_source() {
+    let server = Server::with_client();
+    let _far = place_stranger(STRANGER);
+    let copier = spawn(|| assert_eq!(duplicate(FIRST, SECOND), Ok(SECOND)));
+    put_over(STRANGER, FIRST);
+    copier.join();
+    let is_covered = TABLE.lookup(SECOND).is_some();
+    assert!(!is_covered || !are_the_same(SECOND, STRANGER), "a stranger's description is covered");
+    assert_eq!(server.recoveries(), 0);
 }
 
 /// Whatever the episode does, the number is nobody's business afterwards.
@@ -204,7 +221,9 @@ fn nobody_uses_a_half_recovered_connection() {
 
 /// Given up, and contained: each call gets its own error, and the next failure may try again.
 fn a_panic_of_the_function_wakes_who_waits() {
-    let server = Server::with_client_at(FIRST, |_| Box::new(Then(|_: &Attempt<'_>| panic!("no idea"))));
+    let server = Server::with_client_at(FIRST, |_| {
+        Box::new(Then(|_: &Attempt<'_>| std::panic::resume_unwind(Box::new("no idea"))))
+    });
     server.die();
     let other = spawn(|| assert_eq!(write(FIRST), Err(Errno::PIPE)));
     assert_eq!(write(FIRST), Err(Errno::PIPE));

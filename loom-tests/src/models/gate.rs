@@ -12,11 +12,11 @@ use crate::table::Epoch;
 
 models! { "gate":
     the_second_failure_waits_for_the_first within 3,
-    of_three_failures_one_recovers within 2,
+    of_three_failures_one_recovers within 1,
     who_comes_after_the_verdict_does_not_sleep within 3,
     a_verdict_is_seen_with_all_that_led_to_it within 3,
     who_is_told_that_it_passed_sees_what_led_to_it within 3,
-    giving_up_wakes_everyone within 2,
+    giving_up_wakes_everyone within 1,
     a_wait_that_ends_at_its_deadline_leaves_the_gate_usable within 2,
     an_interrupted_waiter_leaves_the_others_asleep_until_the_verdict within 2,
     a_holder_knows_itself within 2,

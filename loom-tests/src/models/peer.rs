@@ -15,7 +15,7 @@ use crate::connection::function::{Attempt, Recover, Recovered, RecoveryError};
 use crate::connection::{Connection, Membership, Policy};
 use crate::kernel::{borrow_number, is_open, place_at, replace};
 use crate::recover::{self, Request, TABLE};
-use crate::sync::step;
+use crate::sync::{descriptors_change, step};
 
 /// Where members live: beyond what an execution opens by itself, and within the model's tiny table.
 pub(super) const FIRST: RawFd = 24;
@@ -114,7 +114,6 @@ pub(super) fn plain_write(number: RawFd) -> io::Result<usize> {
 /// A plain dup2 of a member onto `number`, under the covers.
 pub(super) fn duplicate(source: RawFd, number: RawFd) -> io::Result<RawFd> {
     let copy = || {
-        step();
         replace(descriptor(source), number, true)?;
         Ok(number)
     };
@@ -124,21 +123,22 @@ pub(super) fn duplicate(source: RawFd, number: RawFd) -> io::Result<RawFd> {
 /// dup2 of somebody else's descriptor over a member, as the covers do it.
 pub(super) fn put_over(source: RawFd, number: RawFd) {
     let _ = recover::detach(&TABLE, number);
-    step();
     assert_eq!(replace(descriptor(source), number, true), Ok(()));
 }
 
-/// Closes a member as the covers do: out of the table first, then for the kernel.
-pub(super) fn close(number: RawFd) {
-    if crate::mutants::is("slot unlinked after the kernel close") {
-        close_now(number);
+/// Closes a member as the covers do, out of the table first and then for the kernel, which gives the number to somebody
+/// else at once.
+pub(super) fn close_and_give_to(number: RawFd, stranger: RawFd) {
+    let is_late = crate::mutants::is("slot unlinked after the kernel close");
+    if !is_late {
+        let _ = recover::detach(&TABLE, number);
+    }
+    close_now(number);
+    assert_eq!(place_at(descriptor(stranger), number, true), Ok(true));
+    if is_late {
         step();
         let _ = recover::detach(&TABLE, number);
-        return;
     }
-    let _ = recover::detach(&TABLE, number);
-    step();
-    close_now(number);
 }
 
 /// Puts a descriptor under a number that is free.
@@ -186,6 +186,7 @@ fn descriptor(number: RawFd) -> BorrowedFd<'static> {
 /// The model's numbers are nobody else's.
 #[allow(unsafe_code)]
 fn close_now(number: RawFd) {
+    descriptors_change();
     if is_open(number) {
         // SAFETY: it is open, and no value in the model owns it.
         drop(unsafe { OwnedFd::from_raw_fd(number) });

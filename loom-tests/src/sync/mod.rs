@@ -42,6 +42,7 @@ pub(crate) use models_thread_local as thread_local;
 
 process_wide! {
     static STEPS: loom::sync::atomic::AtomicU32 = loom::sync::atomic::AtomicU32::new(0);
+    static DESCRIPTORS: loom::sync::atomic::AtomicU32 = loom::sync::atomic::AtomicU32::new(0);
 }
 
 /// A point at which any other thread may come in between: before an access to an atomic, or a system call that others
@@ -49,6 +50,14 @@ process_wide! {
 pub(crate) fn step() {
     if thread::is_running() {
         STEPS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A system call that changes the process's descriptors, or copies one: the kernel orders these, by a lock.
+pub(crate) fn descriptors_change() {
+    step();
+    if thread::is_running() {
+        DESCRIPTORS.fetch_add(1, Ordering::AcqRel);
     }
 }
 
