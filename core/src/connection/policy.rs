@@ -131,7 +131,7 @@ impl Policy {
     /// would keep clients together that failed together.
     pub(crate) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         ExponentialBuilder::new()
-            .with_min_delay(self.first_pause)
+            .with_min_delay(self.first_pause.min(self.longest_pause))
             .with_max_delay(self.longest_pause)
             .without_max_times()
             .build()
