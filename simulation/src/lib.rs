@@ -1,22 +1,21 @@
-//! Core's own sources under a virtual clock, for checks that must be repeatable to the millisecond.
+//! Core's own sources under a virtual clock, for checks that must be repeatable to the millisecond; and what the fuzzers
+//! and the property tests share: typed operations, each with a model that it is compared with after every step.
 //!
 //! `table`, `connection` and `recover` are compiled word for word from core. Only `sync` is this crate's: time stands
 //! still unless somebody sleeps or waits, and a wait that nobody could end is an error instead of a hang.
 //!
-//! A [`Scenario`] says what happens to a connection and what its recovery function answers; [`check`] plays it on the
-//! engine, with real descriptors, and compares what is seen after every event with what a small [reference](reference)
-//! expects: results, attempts and when they began, counts, and the clock. The same scenarios come from seeds (tests) and
-//! from a fuzzer's bytes.
+//! | what is checked | against what | by |
+//! |---|---|---|
+//! | the engine: results, attempts and when they began, counts, the clock | a reference of a page | [`engine::check`] |
+//! | the table: words, entries, targets, the list of what is covered | a map | [`table_script::check`] |
+//! | the word: fields and predicates after every transition | an enum | [`word_script::check`] |
 
 include!(concat!(env!("OUT_DIR"), "/core.rs"));
 
-mod play;
-mod reference;
-mod scenario;
+mod bytes;
+pub mod engine;
 mod sync;
+pub mod table_script;
+pub mod word_script;
 
-pub use play::{Played, check};
-pub use scenario::Scenario;
-
-#[cfg(test)]
-mod tests;
+pub use bytes::all;

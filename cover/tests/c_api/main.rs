@@ -1,0 +1,23 @@
+//! Random sequences of calls of the C library against a model. A fuzzer plays the same scripts.
+
+#![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/build.rs"]
+#[allow(dead_code)]
+mod build;
+mod library;
+mod model;
+mod operation;
+mod script;
+
+use arbitrary::Unstructured;
+use library::Library;
+use proptest::prelude::*;
+
+proptest! {
+    #[test]
+    fn every_call_returns_and_changes_what_the_headers_promise(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let operations = ha_simulation::all(&mut Unstructured::new(&bytes)).unwrap_or_default();
+        script::check(&Library::open(build::library()), &operations);
+    }
+}
