@@ -5,10 +5,18 @@ use ha_mount::{Adaptation, Core, Mutant};
 #[path = "src/bugs.rs"]
 mod bugs;
 
-/// Loom's atomics cannot be made at compile time, and a model explores small tables only.
+/// What is explored exhaustively has to be small.
 const TINY: &[Adaptation] = &[
     Adaptation { file: "table/directory.rs", from: "const CHUNK: usize = 1024;", to: "const CHUNK: usize = 2;" },
     Adaptation { file: "table/directory.rs", from: "const ROOT: usize = 1024;", to: "const ROOT: usize = 16;" },
+];
+
+/// What is not, has room for many threads.
+const SMALL: &[Adaptation] =
+    &[Adaptation { file: "table/directory.rs", from: "const CHUNK: usize = 1024;", to: "const CHUNK: usize = 2;" }];
+
+/// Loom's atomics cannot be made at compile time, and no process of a model forks.
+const MODELLED: &[Adaptation] = &[
     Adaptation {
         file: "table/directory.rs",
         from: "pub(super) const fn new() -> Self",
@@ -98,5 +106,6 @@ fn main() {
         .filter(|bug| !bug.from.is_empty())
         .map(|bug| Mutant { name: bug.name, file: bug.file, from: bug.from, to: bug.to })
         .collect();
-    Core::beside_the_caller().adapted(TINY).weakened().planted(&bugs).write();
+    let size = if std::env::var_os("CARGO_FEATURE_RANDOM").is_some() { SMALL } else { TINY };
+    Core::beside_the_caller().adapted(size).adapted(MODELLED).weakened().planted(&bugs).write();
 }

@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rustix::io;
@@ -18,25 +18,30 @@ use crate::recover::{self, Request, TABLE};
 use crate::sync::{descriptors_change, step};
 
 /// Where members live: beyond what an execution opens by itself, and within the model's tiny table.
-pub(super) const FIRST: RawFd = 24;
-pub(super) const SECOND: RawFd = 27;
-pub(super) const STRANGER: RawFd = 28;
+pub(in crate::models) const FIRST: RawFd = 24;
+pub(in crate::models) const SECOND: RawFd = 27;
+pub(in crate::models) const STRANGER: RawFd = 28;
 
 /// The server of one connection.
-pub(super) struct Server {
+pub(in crate::models) struct Server {
     /// The far ends of all connections that were ever made, in their order.
     far: Mutex<Vec<UnixStream>>,
     recoveries: AtomicU32,
+    /// How many of the connections there were when one was cut last.
+    cut: AtomicUsize,
 }
 
 impl Server {
     /// A server, with a covered connection to it under [`FIRST`].
-    pub(super) fn with_client() -> Arc<Self> {
+    pub(in crate::models) fn with_client() -> Arc<Self> {
         Self::with_client_at(FIRST, |server| Box::new(Again(server)))
     }
 
-    pub(super) fn with_client_at(number: RawFd, function: impl FnOnce(Arc<Self>) -> Box<dyn Recover>) -> Arc<Self> {
-        let server = Arc::new(Self { far: Mutex::default(), recoveries: AtomicU32::new(0) });
+    pub(in crate::models) fn with_client_at(
+        number: RawFd,
+        function: impl FnOnce(Arc<Self>) -> Box<dyn Recover>,
+    ) -> Arc<Self> {
+        let server = Arc::new(Self { far: Mutex::default(), recoveries: AtomicU32::new(0), cut: AtomicUsize::new(0) });
         place(number, server.connect());
         let function = function(Arc::clone(&server));
         let attached = recover::attach(&TABLE, number, function, Policy::obedient());
@@ -45,7 +50,7 @@ impl Server {
     }
 
     /// A new connection's near end.
-    pub(super) fn connect(&self) -> OwnedFd {
+    pub(in crate::models) fn connect(&self) -> OwnedFd {
         let (near, far) = UnixStream::pair().expect("there are descriptors");
         far.set_nonblocking(true).expect("it is a socket");
         self.far().push(far);
@@ -53,22 +58,29 @@ impl Server {
     }
 
     /// Cuts the newest connection.
-    pub(super) fn die(&self) {
-        if let Some(far) = self.far().last() {
+    pub(in crate::models) fn die(&self) {
+        let _ = self.cut();
+    }
+
+    /// The same. False: it was cut already.
+    pub(in crate::models) fn cut(&self) -> bool {
+        let far = self.far();
+        if let Some(far) = far.last() {
             far.shutdown(std::net::Shutdown::Both).expect("it is a socket");
         }
+        self.cut.swap(far.len(), Ordering::Relaxed) != far.len()
     }
 
     /// How many bytes have come over each connection.
-    pub(super) fn received(&self) -> Vec<usize> {
+    pub(in crate::models) fn received(&self) -> Vec<usize> {
         self.far().iter().map(arrived).collect()
     }
 
-    pub(super) fn recoveries(&self) -> u32 {
+    pub(in crate::models) fn recoveries(&self) -> u32 {
         self.recoveries.load(Ordering::Relaxed)
     }
 
-    pub(super) fn recovers(&self) {
+    pub(in crate::models) fn recovers(&self) {
         self.recoveries.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -78,7 +90,7 @@ impl Server {
 }
 
 /// Connects again.
-pub(super) struct Again(pub(super) Arc<Server>);
+pub(in crate::models) struct Again(pub(in crate::models) Arc<Server>);
 
 impl Recover for Again {
     fn recover(&self, _: &Attempt<'_>) -> Result<Recovered, RecoveryError> {
@@ -89,7 +101,7 @@ impl Recover for Again {
 }
 
 /// A closure as a recovery function.
-pub(super) struct Then<F>(pub(super) F);
+pub(in crate::models) struct Then<F>(pub(in crate::models) F);
 
 impl<F> Recover for Then<F>
 where
@@ -101,18 +113,18 @@ where
 }
 
 /// One byte, written under the covers.
-pub(super) fn write(number: RawFd) -> io::Result<usize> {
+pub(in crate::models) fn write(number: RawFd) -> io::Result<usize> {
     recover::call(&TABLE, number, Request::write(1), plain_write).into()
 }
 
 /// One byte, written as without libha.
-pub(super) fn plain_write(number: RawFd) -> io::Result<usize> {
+pub(in crate::models) fn plain_write(number: RawFd) -> io::Result<usize> {
     step();
     send(descriptor(number), b"x", SendFlags::NOSIGNAL)
 }
 
 /// A plain dup2 of a member onto `number`, under the covers.
-pub(super) fn duplicate(source: RawFd, number: RawFd) -> io::Result<RawFd> {
+pub(in crate::models) fn duplicate(source: RawFd, number: RawFd) -> io::Result<RawFd> {
     let copy = || {
         replace(descriptor(source), number, true)?;
         Ok(number)
@@ -121,14 +133,14 @@ pub(super) fn duplicate(source: RawFd, number: RawFd) -> io::Result<RawFd> {
 }
 
 /// dup2 of somebody else's descriptor over a member, as the covers do it.
-pub(super) fn put_over(source: RawFd, number: RawFd) {
+pub(in crate::models) fn put_over(source: RawFd, number: RawFd) {
     let _ = recover::detach(&TABLE, number);
     assert_eq!(replace(descriptor(source), number, true), Ok(()));
 }
 
 /// Closes a member as the covers do, out of the table first and then for the kernel, which gives the number to somebody
 /// else at once.
-pub(super) fn close_and_give_to(number: RawFd, stranger: RawFd) {
+pub(in crate::models) fn close_and_give_to(number: RawFd, stranger: RawFd) {
     let is_late = crate::mutants::is("slot unlinked after the kernel close");
     if !is_late {
         let _ = recover::detach(&TABLE, number);
@@ -142,14 +154,14 @@ pub(super) fn close_and_give_to(number: RawFd, stranger: RawFd) {
 }
 
 /// Puts a descriptor under a number that is free.
-pub(super) fn place(number: RawFd, descriptor: OwnedFd) {
+pub(in crate::models) fn place(number: RawFd, descriptor: OwnedFd) {
     // What an execution that was cut short has left.
     close_now(number);
     assert_eq!(place_at(descriptor.as_fd(), number, true), Ok(true));
 }
 
 /// Another descriptor, whose owner knows nothing of libha; what arrives at its far end is somebody else's bytes.
-pub(super) fn place_stranger(number: RawFd) -> UnixStream {
+pub(in crate::models) fn place_stranger(number: RawFd) -> UnixStream {
     let (near, far) = UnixStream::pair().expect("there are descriptors");
     far.set_nonblocking(true).expect("it is a socket");
     place(number, near.into());
@@ -157,21 +169,21 @@ pub(super) fn place_stranger(number: RawFd) -> UnixStream {
 }
 
 /// How many bytes have arrived.
-pub(super) fn arrived(far: &UnixStream) -> usize {
+pub(in crate::models) fn arrived(far: &UnixStream) -> usize {
     std::io::Read::read(&mut &*far, &mut [0; 64]).unwrap_or(0)
 }
 
 /// Whether two numbers stand for one description.
-pub(super) fn are_the_same(one: RawFd, other: RawFd) -> bool {
+pub(in crate::models) fn are_the_same(one: RawFd, other: RawFd) -> bool {
     crate::kernel::same_description(one, other) == Some(true)
 }
 
-pub(super) fn connection_of(number: RawFd) -> Arc<Connection> {
+pub(in crate::models) fn connection_of(number: RawFd) -> Arc<Connection> {
     TABLE.lookup(number).expect("it is covered").1
 }
 
 /// Nothing is open, and every member is settled in the epoch of its gate.
-pub(super) fn assert_at_rest(numbers: &[RawFd]) {
+pub(in crate::models) fn assert_at_rest(numbers: &[RawFd]) {
     for number in numbers {
         let (word, connection) = TABLE.lookup(*number).expect("it is covered");
         assert_eq!(connection.gate.look(), (word.epoch(), false));

@@ -6,8 +6,8 @@
 //! multiplies the interleavings and orders nothing.
 
 use super::step;
-use loom::sync::atomic as model;
-pub(crate) use loom::sync::atomic::Ordering;
+use crate::checker::sync::atomic as model;
+pub(crate) use crate::checker::sync::atomic::Ordering;
 
 macro_rules! stepping {
     ($($name:ident of $value:ty;)*) => { $(

@@ -42,12 +42,12 @@ pub(crate) enum Slept {
 
 /// Nobody else's step depends on how long it takes.
 pub(crate) fn sleep_interruptibly(_: Duration) -> Slept {
-    loom::thread::yield_now();
+    crate::checker::thread::yield_now();
     Slept::Through
 }
 
 pub(crate) fn sleep(_: Duration) {
-    loom::thread::yield_now();
+    crate::checker::thread::yield_now();
 }
 
 /// An execution begins.

@@ -43,7 +43,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, until: Option<Moment>) -> Wo
         if thread::nobody_can_run(sleeping) {
             time_passes();
         }
-        loom::thread::yield_now();
+        crate::checker::thread::yield_now();
     }
 }
 

@@ -1,6 +1,6 @@
 //! The mutex, and the lock that fork waits for.
 
-use loom::sync::{Mutex, MutexGuard};
+use crate::checker::sync::{Mutex, MutexGuard};
 
 #[derive(Debug, Default)]
 pub(crate) struct Lock<T>(Mutex<T>);

@@ -15,8 +15,8 @@ pub(crate) mod lock;
 mod swap;
 pub(crate) mod thread;
 
+pub(crate) use crate::checker::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, fence};
 pub(crate) use atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, fence};
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
 pub(crate) use swap::{ArcSwap, ArcSwapOption, ExclusivelyWritten};
@@ -28,21 +28,21 @@ pub(crate) mod unordered {
 
 macro_rules! process_wide {
     ($($(#[$note:meta])* $visibility:vis static $name:ident: $type:ty = $value:expr;)*) => {
-        loom::lazy_static! { $($(#[$note])* pub(crate) static ref $name: $type = $value;)* }
+        crate::checker::lazy_static! { $($(#[$note])* pub(crate) static ref $name: $type = $value;)* }
     };
 }
 pub(crate) use process_wide;
 
 macro_rules! models_thread_local {
     ($($(#[$note:meta])* static $name:ident: $type:ty = const $value:block;)*) => {
-        loom::thread_local! { $($(#[$note])* static $name: $type = $value;)* }
+        crate::checker::thread_local! { $($(#[$note])* static $name: $type = $value;)* }
     };
 }
 pub(crate) use models_thread_local as thread_local;
 
 process_wide! {
-    static STEPS: loom::sync::atomic::AtomicU32 = loom::sync::atomic::AtomicU32::new(0);
-    static DESCRIPTORS: loom::sync::atomic::AtomicU32 = loom::sync::atomic::AtomicU32::new(0);
+    static STEPS: crate::checker::sync::atomic::AtomicU32 = crate::checker::sync::atomic::AtomicU32::new(0);
+    static DESCRIPTORS: crate::checker::sync::atomic::AtomicU32 = crate::checker::sync::atomic::AtomicU32::new(0);
 }
 
 /// A point at which any other thread may come in between: before an access to an atomic, or a system call that others

@@ -109,12 +109,12 @@ impl<T> ArcSwap<T> {
 #[derive(Debug)]
 pub(crate) struct ExclusivelyWritten<T> {
     value: ArcSwapOption<T>,
-    writer: loom::cell::UnsafeCell<()>,
+    writer: crate::checker::UnsafeCell<()>,
 }
 
 impl<T> ExclusivelyWritten<T> {
     pub(crate) fn empty() -> Self {
-        Self { value: ArcSwapOption::empty(), writer: loom::cell::UnsafeCell::new(()) }
+        Self { value: ArcSwapOption::empty(), writer: crate::checker::UnsafeCell::new(()) }
     }
 
     pub(crate) fn load_full(&self) -> Option<Arc<T>> {

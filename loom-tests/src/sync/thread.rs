@@ -14,7 +14,7 @@ thread_local! {
     static RUNNING: Cell<bool> = const { Cell::new(false) };
 }
 
-loom::thread_local! {
+crate::checker::thread_local! {
     static ME: Cell<Option<ThreadId>> = Cell::new(None);
 }
 
@@ -48,12 +48,12 @@ pub(crate) fn process_id() -> u32 {
 
 /// A thread of a model.
 #[derive(Debug)]
-pub(crate) struct Thread<T>(loom::thread::JoinHandle<T>);
+pub(crate) struct Thread<T>(crate::checker::thread::JoinHandle<T>);
 
 pub(crate) fn spawn<T: 'static>(body: impl FnOnce() -> T + 'static) -> Thread<T> {
     // Counted from here on: it can run.
     let id = ThreadId(NonZeroU32::MIN.saturating_add(BEGUN.replace(BEGUN.get() + 1)));
-    Thread(loom::thread::spawn(move || {
+    Thread(crate::checker::thread::spawn(move || {
         ME.with(|me| me.set(Some(id)));
         let ended = Ended(id);
         let result = body();
@@ -71,7 +71,7 @@ impl Drop for Ended {
     }
 }
 
-impl<T> Thread<T> {
+impl<T: 'static> Thread<T> {
     pub(crate) fn join(self) -> T {
         JOINING.set(JOINING.get() + 1);
         let result = self.0.join().expect("the model's thread has panicked");

@@ -6,8 +6,8 @@
 use rustix::io::Errno;
 
 use super::models;
-use super::peer::{FIRST, Server, assert_at_rest, connection_of, write};
 use crate::connection::{Admission, change};
+use crate::models::peer::{FIRST, Server, assert_at_rest, connection_of, write};
 use crate::recover::{TABLE, fork};
 use crate::sync::thread::{ThreadId, spawn};
 use crate::sync::{Arc, AtomicU32, Ordering};

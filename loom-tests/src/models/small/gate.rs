@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use loom::cell::UnsafeCell;
+use crate::checker::UnsafeCell;
 
 use super::models;
 use crate::connection::{Admission, Gate, Waited};

@@ -141,7 +141,7 @@ fn an_episode_races_the_close_of_its_number() {
 /// The mover writes what stands under the number and settles the word; a caller that sees the word uses the number.
 fn what_was_put_under_a_number_is_seen_with_its_settled_word() {
     let table = with_first();
-    let description = Arc::new(loom::cell::UnsafeCell::new("old"));
+    let description = Arc::new(crate::checker::UnsafeCell::new("old"));
     let after = Epoch::default().after_recovery();
     let mover = spawn({
         let (table, description) = (Arc::clone(&table), Arc::clone(&description));

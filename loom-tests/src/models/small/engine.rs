@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::io::Errno;
 
 use super::models;
-use super::peer::{
-    Again, FIRST, SECOND, STRANGER, Server, Then, are_the_same, arrived, assert_at_rest, close_and_give_to,
-    connection_of, duplicate, place, place_stranger, plain_write, put_over, write,
-};
 use crate::connection::Admission;
 use crate::connection::function::{Attempt, RecoveryError};
 use crate::kernel::errno;
+use crate::models::peer::{
+    Again, FIRST, SECOND, STRANGER, Server, Then, are_the_same, arrived, assert_at_rest, close_and_give_to,
+    connection_of, duplicate, place, place_stranger, plain_write, put_over, write,
+};
 use crate::recover::held::Holding;
 use crate::recover::waiting::{Patience, Verdict, for_verdict};
 use crate::recover::{self, Request, TABLE};
