@@ -59,7 +59,11 @@ impl Desk {
     }
 
     /// The function has returned: what it has said counts. One that has not reported has failed with what it returned.
-    pub(crate) fn close(&self, returned: c_int, visit: &mut Visit<'_, c_long, c_ulong>) -> Result<Next<c_long>, c_long> {
+    pub(crate) fn close(
+        &self,
+        returned: c_int,
+        visit: &mut Visit<'_, c_long, c_ulong>,
+    ) -> Result<Next<c_long>, c_long> {
         self.role.set(None);
         if let Some(value) = self.checkpoint.take() {
             visit.checkpoint(value);

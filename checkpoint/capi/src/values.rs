@@ -55,44 +55,60 @@ pub const HC_VERDICT_GOTO: c_int = 4;
 pub const HC_VERDICT_FINISH: c_int = 5;
 pub const HC_VERDICT_FAIL: c_int = 6;
 
-/// Makes the codes, and their texts: phrases that go on from "Sequence was: ".
-macro_rules! codes {
-    ($($code:ident $name:ident = $value:literal $text:literal)+) => {
-        $(pub const $name: c_int = $value;)+
+pub const HC_OK: c_int = 0;
+pub const HC_FAILED: c_int = 1;
+pub const HC_PASTFIRST: c_int = 2;
+pub const HC_NONODE: c_int = 3;
+pub const HC_NOVERDICT: c_int = 4;
+pub const HC_NOSEQUENCE: c_int = 5;
+pub const HC_BUSY: c_int = 6;
+pub const HC_NOTRUNNING: c_int = 7;
+pub const HC_WRONGFUNC: c_int = 8;
+pub const HC_BADARGUMENT: c_int = 9;
+pub const HC_NOLIST: c_int = 10;
+pub const HC_NONORMALFUNC: c_int = 11;
+pub const HC_DUPLICATE: c_int = 12;
+pub const HC_BADKIND: c_int = 13;
+pub const HC_RESERVED: c_int = 14;
 
-        /// Why a function has done nothing, or how a run has ended otherwise than well.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[repr(i32)]
-        pub enum Code {
-            $($code = $name,)+
-        }
-
-        /// The text of a code.
-        pub(crate) fn text(code: c_int) -> &'static CStr {
-            match code {
-                HC_OK => c"finished",
-                $($name => $text,)+
-                _ => c"ended with a code that is not known",
-            }
-        }
-    };
+/// Why a function has done nothing, or how a run has ended otherwise than well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum Code {
+    Failed = HC_FAILED,
+    PastFirst = HC_PASTFIRST,
+    NoNode = HC_NONODE,
+    NoVerdict = HC_NOVERDICT,
+    NoSequence = HC_NOSEQUENCE,
+    Busy = HC_BUSY,
+    NotRunning = HC_NOTRUNNING,
+    WrongFunction = HC_WRONGFUNC,
+    BadArgument = HC_BADARGUMENT,
+    NoList = HC_NOLIST,
+    NoNormalFunction = HC_NONORMALFUNC,
+    Duplicate = HC_DUPLICATE,
+    BadKind = HC_BADKIND,
+    Reserved = HC_RESERVED,
 }
 
-pub const HC_OK: c_int = 0;
-
-codes! {
-    Failed HC_FAILED = 1 c"failed by a policy function"
-    PastFirst HC_PASTFIRST = 2 c"rolled back past its first node"
-    NoNode HC_NONODE = 3 c"sent to a node that it does not have"
-    NoVerdict HC_NOVERDICT = 4 c"left without a verdict by a policy function"
-    NoSequence HC_NOSEQUENCE = 5 c"not there (its pointer is NULL, or it was deleted)"
-    Busy HC_BUSY = 6 c"busy (it is running)"
-    NotRunning HC_NOTRUNNING = 7 c"not running in this thread"
-    WrongFunction HC_WRONGFUNC = 8 c"called by a function of the wrong kind"
-    BadArgument HC_BADARGUMENT = 9 c"given an argument that is not known"
-    NoList HC_NOLIST = 10 c"given no list of nodes, or an empty one"
-    NoNormalFunction HC_NONORMALFUNC = 11 c"given a node without a normal function"
-    Duplicate HC_DUPLICATE = 12 c"given two functions of a kind for one node"
-    BadKind HC_BADKIND = 13 c"given a list with an unknown kind of function (is HC_LISTEND missing?)"
-    Reserved HC_RESERVED = 14 c"given a list with the node number 0, which stands for the end"
+/// The text of a code: a phrase that goes on from "Sequence was: ".
+pub(crate) fn text(code: c_int) -> &'static CStr {
+    match code {
+        HC_OK => c"finished",
+        HC_FAILED => c"failed by a policy function",
+        HC_PASTFIRST => c"rolled back past its first node",
+        HC_NONODE => c"sent to a node that it does not have",
+        HC_NOVERDICT => c"left without a verdict by a policy function",
+        HC_NOSEQUENCE => c"not there (its pointer is NULL, or it was deleted)",
+        HC_BUSY => c"busy (it is running)",
+        HC_NOTRUNNING => c"not running in this thread",
+        HC_WRONGFUNC => c"called by a function of the wrong kind",
+        HC_BADARGUMENT => c"given an argument that is not known",
+        HC_NOLIST => c"given no list of nodes, or an empty one",
+        HC_NONORMALFUNC => c"given a node without a normal function",
+        HC_DUPLICATE => c"given two functions of a kind for one node",
+        HC_BADKIND => c"given a list with an unknown kind of function (is HC_LISTEND missing?)",
+        HC_RESERVED => c"given a list with the node number 0, which stands for the end",
+        _ => c"ended with a code that is not known",
+    }
 }

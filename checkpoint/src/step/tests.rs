@@ -11,13 +11,8 @@ const EVENTS: [Event; 4] = [Event::NormalSuccess, Event::NormalFail, Event::Roll
 
 /// All verdicts about so many nodes, and one about a node that there is not.
 fn verdicts(nodes: usize) -> Vec<Verdict<usize>> {
-    let mut verdicts = vec![
-        Verdict::Retry,
-        Verdict::RollBackCurrent,
-        Verdict::RollBackPrevious,
-        Verdict::Finish,
-        Verdict::Fail,
-    ];
+    let mut verdicts =
+        vec![Verdict::Retry, Verdict::RollBackCurrent, Verdict::RollBackPrevious, Verdict::Finish, Verdict::Fail];
     verdicts.extend((0..=nodes).map(Verdict::GoTo));
     verdicts
 }
@@ -52,7 +47,8 @@ fn is_right(before: &State<u8>, event: Event, verdict: Verdict<usize>, after: &S
     let current = before.frames().last().copied();
     let failed = current.map_or(0, |frame| if event == Event::NormalSuccess { 0 } else { frame.failures });
     let gone_back = || was.split_last().map_or(vec![], |(_, below)| below.to_vec());
-    let rolled_back = |stack: &[usize]| stack.last().map_or(Action::End(End::PastFirst), |node| Action::RollBack(*node));
+    let rolled_back =
+        |stack: &[usize]| stack.last().map_or(Action::End(End::PastFirst), |node| Action::RollBack(*node));
     let (expected_stack, expected) = match verdict {
         Verdict::Finish => (was.clone(), Action::End(End::Finished)),
         Verdict::Fail => (was.clone(), Action::End(End::Failed)),

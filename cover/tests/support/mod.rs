@@ -5,12 +5,14 @@
 
 pub(crate) mod build;
 pub(crate) mod examples;
+pub(crate) mod headers;
 pub(crate) mod mounts;
 pub(crate) mod nap;
 pub(crate) mod program;
 pub(crate) mod scenarios;
 pub(crate) mod skip;
 pub(crate) mod subject;
+pub(crate) mod symbols;
 
 pub(crate) use build::{compile, ha, library, linked, shared};
 pub(crate) use program::{Ended, Program, Running};

@@ -7,6 +7,8 @@
 pub(crate) mod build;
 #[path = "../../../../cover/tests/support/examples.rs"]
 pub(crate) mod examples;
+#[path = "../../../../cover/tests/support/headers.rs"]
+pub(crate) mod headers;
 #[path = "../../../../cover/tests/support/nap.rs"]
 pub(crate) mod nap;
 #[path = "../../../../cover/tests/support/program.rs"]
@@ -16,6 +18,8 @@ pub(crate) mod scenarios;
 #[path = "../../../../cover/tests/support/skip.rs"]
 pub(crate) mod skip;
 pub(crate) mod subject;
+#[path = "../../../../cover/tests/support/symbols.rs"]
+pub(crate) mod symbols;
 
 pub(crate) use build::{compile, library, linked, shared};
 pub(crate) use program::{Ended, Program, Running};
