@@ -7,10 +7,11 @@ mod support;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use support::build::compile_to;
+use support::build::{compile_to, package};
+use support::headers::is_installed;
 use support::nap::{Nap, Naps};
 use support::{Program, Running, compile, examples, linked, shared, skipped};
 use tempfile::TempDir;
@@ -25,6 +26,10 @@ const ROLLED_BACK: &str = "Some bad data\n";
 fn good(numbers: std::ops::RangeInclusive<u32>) -> String {
     numbers.map(|number| format!("{number} successful read(s)\n")).collect()
 }
+
+/// What GCC 14 no longer lets pass.
+const STRICT: [&str; 3] =
+    ["-Werror=implicit-function-declaration", "-Werror=incompatible-pointer-types", "-Werror=int-conversion"];
 
 /// The tutorial's programs, and where they meet.
 struct Tutorial {
@@ -130,4 +135,23 @@ fn the_client_outlives_its_servers_and_bad_data() {
     assert_eq!(ended.text(), expected);
     assert_eq!(ended.errors, "Sequence was: finished\n");
     assert_eq!(server.into_its_end().signal(), Some(13), "SIGPIPE ends a server without a client");
+}
+
+#[test]
+fn the_client_compiles_in_every_standard() {
+    let Some(examples) = examples::directory() else {
+        return skipped("the tutorial's client is not here; set HA_EXAMPLES to the directory of the examples");
+    };
+    let mut compiled = 0;
+    for compiler in ["gcc", "clang"].into_iter().filter(|compiler| is_installed(compiler)) {
+        for standard in ["gnu89", "c99", "gnu99", "c11", "gnu17", "c2x"] {
+            let mut command = Command::new(compiler);
+            command.args(STRICT).arg(format!("-std={standard}")).args(["-w", "-fsyntax-only", "-I"]);
+            command.arg(package().join("include")).arg(examples.join("hafta_client.c"));
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+            compiled += 1;
+        }
+    }
+    assert!(compiled > 0, "there is neither gcc nor clang");
 }

@@ -26,7 +26,7 @@ pub(crate) fn complaints(compiler: &str, language: &str, standard: &str, source:
     complaints
 }
 
-fn is_installed(compiler: &str) -> bool {
+pub(crate) fn is_installed(compiler: &str) -> bool {
     Command::new(compiler).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
