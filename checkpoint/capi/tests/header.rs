@@ -62,6 +62,21 @@ fn it_brings_what_clients_rely_on() {
 }
 
 #[test]
+fn the_example_in_the_readme_compiles() {
+    let readme = std::fs::read_to_string(package().join("../../README.md")).unwrap();
+    let mut examples = readme.split("```c\n").filter_map(|rest| rest.split("```").next());
+    let example = examples.find(|example| example.contains("<checkpoint.h>")).unwrap();
+    for standard in ["c99", "c2x"] {
+        // The function pointers of a node list, and the parameters of its functions, are what HAFTA made them.
+        let example = format!(
+            "#pragma GCC diagnostic ignored \"-Wpedantic\"\n\
+            #pragma GCC diagnostic ignored \"-Wunused-parameter\"\n{example}"
+        );
+        assert_eq!(complaints("cc", "c", standard, &example), "");
+    }
+}
+
+#[test]
 fn its_prototypes_agree_with_the_rust_side() {
     let prototypes = prototypes();
     let source = beside_the_header(&prototypes);
