@@ -1,9 +1,9 @@
-# Builds libha and the `ha` command with cargo, and installs them with the headers.
+# Builds libha, libcheckpoint and the `ha` command with cargo, and installs them with the headers.
 #
 #     make && sudo make install
 #
 # PREFIX, LIBDIR, INCLUDEDIR and BINDIR say where to, DESTDIR goes in front of all of them. With STATIC=no there is no
-# libha.a; making it takes libc.a, which some distributions have in a package of its own.
+# libha.a, nor libcheckpoint.a; making the first takes libc.a, which some distributions have in a package of its own.
 
 PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
@@ -28,13 +28,22 @@ soname = libha.so.1
 shared = $(soname).$(version)
 headers = $(wildcard cover/include/ha/*.h)
 
+checkpoint_soname = libcheckpoint.so.1
+checkpoint_shared = $(checkpoint_soname).$(version)
+
 # A path below PREFIX as pkg-config has it, so that the installation may be moved.
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+
+# What pkg-config is told.
+describe = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(version)|' \
+    -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
+    -e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' \
+    -e "s|@STATIC@|$(if $(filter yes,$(STATIC)),$$(cat $(static)/flags))|" $(1)
 
 all: shared $(if $(filter yes,$(STATIC)),static)
 
 shared:
-	$(CARGO) build --release --locked --package ha-cover --package ha-cli
+	$(CARGO) build --release --locked --package ha-cover --package ha-cli --package ha-checkpoint-capi
 
 static: $(static)/flags
 	$(CARGO) rustc --release --locked --package ha-cover --crate-type staticlib --features static
@@ -58,19 +67,24 @@ install:
 	$(INSTALL) -m 755 $(release)/libha.so "$(DESTDIR)$(LIBDIR)/$(shared)"
 	ln -sf $(shared) "$(DESTDIR)$(LIBDIR)/$(soname)"
 	ln -sf $(soname) "$(DESTDIR)$(LIBDIR)/libha.so"
+	$(INSTALL) -m 644 checkpoint/capi/include/checkpoint.h "$(DESTDIR)$(INCLUDEDIR)/checkpoint.h"
+	$(INSTALL) -m 755 $(release)/libcheckpoint.so "$(DESTDIR)$(LIBDIR)/$(checkpoint_shared)"
+	ln -sf $(checkpoint_shared) "$(DESTDIR)$(LIBDIR)/$(checkpoint_soname)"
+	ln -sf $(checkpoint_soname) "$(DESTDIR)$(LIBDIR)/libcheckpoint.so"
 ifeq ($(STATIC),yes)
 	$(INSTALL) -m 644 $(static)/libha.a "$(DESTDIR)$(LIBDIR)/libha.a"
+	$(INSTALL) -m 644 $(release)/libcheckpoint.a "$(DESTDIR)$(LIBDIR)/libcheckpoint.a"
 endif
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(version)|' \
-	    -e 's|@LIBDIR@|$(call below_prefix,$(LIBDIR))|' \
-	    -e 's|@INCLUDEDIR@|$(call below_prefix,$(INCLUDEDIR))|' \
-	    -e "s|@STATIC@|$(if $(filter yes,$(STATIC)),$$(cat $(static)/flags))|" \
-	    cover/ha.pc.in >"$(DESTDIR)$(LIBDIR)/pkgconfig/ha.pc"
+	$(call describe,cover/ha.pc.in) >"$(DESTDIR)$(LIBDIR)/pkgconfig/ha.pc"
+	$(call describe,checkpoint/capi/checkpoint.pc.in) >"$(DESTDIR)$(LIBDIR)/pkgconfig/checkpoint.pc"
 	$(if $(DESTDIR),,-$(LDCONFIG))
 
 uninstall:
 	rm -f "$(DESTDIR)$(BINDIR)/ha" "$(DESTDIR)$(LIBDIR)/pkgconfig/ha.pc"
 	rm -f "$(DESTDIR)$(LIBDIR)/libha.a"
+	rm -f "$(DESTDIR)$(INCLUDEDIR)/checkpoint.h" "$(DESTDIR)$(LIBDIR)/pkgconfig/checkpoint.pc"
+	rm -f "$(DESTDIR)$(LIBDIR)/libcheckpoint.a" "$(DESTDIR)$(LIBDIR)/libcheckpoint.so"
+	rm -f "$(DESTDIR)$(LIBDIR)/$(checkpoint_soname)" "$(DESTDIR)$(LIBDIR)/$(checkpoint_soname)".*
 	rm -f "$(DESTDIR)$(LIBDIR)/libha.so" "$(DESTDIR)$(LIBDIR)/$(soname)" "$(DESTDIR)$(LIBDIR)/$(soname)".*
 	rm -f $(headers:cover/include/%="$(DESTDIR)$(INCLUDEDIR)/%")
 	-rmdir "$(DESTDIR)$(INCLUDEDIR)/ha" 2>/dev/null

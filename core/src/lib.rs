@@ -75,8 +75,3 @@ pub use table::{Kind, Target};
 
 /// The version of rustix whose types ([`rustix::io::Errno`], [`rustix::net::SendFlags`], ...) this crate's API uses.
 pub use rustix;
-
-/// The example in the README compiles.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

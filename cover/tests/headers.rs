@@ -2,16 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod support;
+
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+
+use support::build::package;
+use support::headers::{compiles_everywhere, complaints, declares, last_word};
 
 /// A variadic function is a fixed one with an argument more to Rust, which is the same to the ABI.
 const VARIADIC: [&str; 3] = ["ha_open", "ha_open64", "ha_reopen"];
 
 fn include() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("include")
+    package().join("include")
 }
 
 fn headers() -> Vec<String> {
@@ -24,43 +27,9 @@ fn headers() -> Vec<String> {
     names
 }
 
-/// The errors and warnings that a compiler has about a source text; none if it is empty.
-fn complaints(compiler: &str, language: &str, standard: &str, source: &str) -> String {
-    let mut child = Command::new(compiler)
-        .args(["-x", language, &format!("-std={standard}"), "-Wall", "-Wextra", "-Werror", "-pedantic"])
-        .args(["-fsyntax-only", "-I"])
-        .arg(include())
-        .arg("-")
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| {
-            panic!("{compiler}: {error}; the headers are checked with cc and c++ (packages gcc, g++)")
-        });
-    child.stdin.take().unwrap().write_all(source.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let complaints = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.success(), complaints.is_empty(), "{compiler} -std={standard}: {complaints}");
-    complaints
-}
-
-fn is_installed(compiler: &str) -> bool {
-    Command::new(compiler).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-}
-
-/// What the headers declare: every `ha_name(` outside of comments.
+/// What a header declares.
 fn declared_in(header: &str) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(include().join(header)).unwrap();
-    let code: String = text
-        .split("/*")
-        .enumerate()
-        .map(|(at, part)| if at == 0 { part } else { part.split_once("*/").unwrap().1 })
-        .collect();
-    code.split('(').filter_map(last_word).filter(|word| word.starts_with("ha_")).map(str::to_owned).collect()
-}
-
-fn last_word(text: &str) -> Option<&str> {
-    text.rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_').next()
+    declares(&std::fs::read_to_string(include().join(header)).unwrap(), "ha_")
 }
 
 /// The prototypes of the `ha_` functions, and the types in them, as cbindgen reads them off the Rust side.
@@ -99,21 +68,7 @@ fn beside_the_headers(declarations: &[String]) -> String {
 #[test]
 fn each_header_compiles_alone_and_twice_in_every_standard() {
     for header in headers() {
-        let source = format!("#include <{header}>\n#include <{header}>\n");
-        for (compiler, language, standards) in [
-            ("cc", "c", &["c99", "c11", "c2x"][..]),
-            ("clang", "c", &["c99", "c11", "c2x"]),
-            ("c++", "c++", &["c++98", "c++17"]),
-            ("clang++", "c++", &["c++98", "c++17"]),
-        ] {
-            if compiler.starts_with("clang") && !is_installed(compiler) {
-                continue;
-            }
-            for standard in standards {
-                let complaints = complaints(compiler, language, standard, &source);
-                assert!(complaints.is_empty(), "{compiler} -std={standard}, {header}:\n{complaints}");
-            }
-        }
+        compiles_everywhere(&header);
     }
 }
 

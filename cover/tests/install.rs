@@ -44,8 +44,12 @@ fn output_of(command: &mut Command) -> String {
 }
 
 fn flags(options: &[&str]) -> Vec<String> {
+    flags_of("ha", options)
+}
+
+fn flags_of(library: &str, options: &[&str]) -> Vec<String> {
     let mut pkg_config = Command::new("pkg-config");
-    pkg_config.args(options).arg("ha");
+    pkg_config.args(options).arg(library);
     pkg_config.env("PKG_CONFIG_PATH", installed().join(PREFIX).join("lib/pkgconfig"));
     pkg_config.env("PKG_CONFIG_SYSROOT_DIR", installed());
     output_of(&mut pkg_config).split_whitespace().map(str::to_owned).collect()
@@ -81,34 +85,44 @@ fn files_below(directory: &Path) -> BTreeSet<String> {
     files
 }
 
-fn library_file() -> String {
-    format!("lib/libha.so.1.{}", env!("CARGO_PKG_VERSION"))
+fn library_file(name: &str) -> String {
+    format!("lib/{name}.so.1.{}", env!("CARGO_PKG_VERSION"))
 }
 
 #[test]
 fn headers_libraries_and_the_command_are_installed() {
     let expected: BTreeSet<_> = [
         "bin/ha",
+        "include/checkpoint.h",
         "include/ha/cover.h",
         "include/ha/fcntl.h",
         "include/ha/neutrino.h",
         "include/ha/stdio.h",
         "include/ha/types.h",
         "include/ha/unistd.h",
+        "lib/libcheckpoint.a",
+        "lib/libcheckpoint.so",
+        "lib/libcheckpoint.so.1",
+        &library_file("libcheckpoint"),
         "lib/libha.a",
         "lib/libha.so",
         "lib/libha.so.1",
-        &library_file(),
+        &library_file("libha"),
+        "lib/pkgconfig/checkpoint.pc",
         "lib/pkgconfig/ha.pc",
     ]
     .map(str::to_owned)
     .into();
     let prefix = installed().join(PREFIX);
     assert_eq!(files_below(&prefix), expected);
-    for link in ["lib/libha.so", "lib/libha.so.1"] {
-        assert_eq!(prefix.join(link).canonicalize().unwrap(), prefix.join(library_file()).canonicalize().unwrap());
+    for name in ["libha", "libcheckpoint"] {
+        let file = prefix.join(library_file(name)).canonicalize().unwrap();
+        for link in ["so", "so.1"] {
+            assert_eq!(prefix.join(format!("lib/{name}.{link}")).canonicalize().unwrap(), file);
+        }
     }
     assert_eq!(flags(&["--modversion"]), [env!("CARGO_PKG_VERSION")]);
+    assert_eq!(flags_of("checkpoint", &["--modversion"]), [env!("CARGO_PKG_VERSION")]);
 }
 
 #[test]
@@ -188,4 +202,29 @@ fn every_function_that_the_linker_wraps_has_its_cover_in_the_archive() {
     }
     let missing: Vec<_> = wrapped.into_iter().filter(|name| !defined.contains(*name)).collect();
     assert!(missing.is_empty(), "libha.a has no cover of {missing:?}");
+}
+
+#[test]
+fn a_client_of_libcheckpoint_is_linked_both_ways_and_beside_libha() {
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sequence.c");
+    let text = "#include <checkpoint.h>\n\
+                #include <stdio.h>\n\
+                static int finish(HC_Sequence_t *sequence, void *userdata)\n\
+                { (void)userdata; return HC_NormalSuccess(sequence, 0); }\n\
+                int main(void) {\n\
+                    HC_NodelistNode_t list[] = { { 1, HC_NORMALFUNC, finish }, { 0, HC_LISTEND, NULL } };\n\
+                    puts(HC_Strerror(HC_CallSequence(HC_NewSequence(list), NULL, 1)));\n\
+                }\n";
+    std::fs::write(&source, text).unwrap();
+    let (dynamic, fixed) = (&["--cflags", "--libs"][..], &["--static", "--cflags", "--libs"][..]);
+    for (name, libraries, options, more) in [
+        ("sequence", &["checkpoint"][..], dynamic, None),
+        ("sequence-static", &["checkpoint"], fixed, Some("-static")),
+        ("sequence-covered", &["checkpoint", "ha"], dynamic, None),
+        ("sequence-covered-static", &["checkpoint", "ha"], fixed, Some("-static")),
+    ] {
+        let mut flags: Vec<_> = libraries.iter().flat_map(|library| flags_of(library, options)).collect();
+        flags.extend(more.map(str::to_owned));
+        assert_eq!(run(&compile(&source, &flags, name)), "finished\n", "{name}");
+    }
 }

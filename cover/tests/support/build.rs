@@ -9,21 +9,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// What the loader calls the library.
-pub(crate) const SONAME: &str = "libha.so.1";
+pub(crate) use super::subject::SONAME;
+use super::subject::{FILE, FLAGS, PACKAGE, SOURCES};
 
 /// The package's directory.
 pub(crate) fn package() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `libha.so`, built once in each test process.
+/// The library, built once in each test process.
 pub(crate) fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| built("ha-cover", "libha.so"))
+    LIBRARY.get_or_init(|| built(PACKAGE, FILE))
 }
 
-/// The directory in which the loader finds libha, under the name that programs ask for.
+/// The directory in which the loader finds the library, under the name that programs ask for.
 pub(crate) fn library_directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
@@ -61,12 +61,12 @@ fn built(package_name: &str, artifact: &str) -> PathBuf {
     directory.join(artifact)
 }
 
-/// The flags with which a program is linked to libha, as `pkg-config --libs ha` prints them.
+/// The flags with which a program is linked to the library, as `pkg-config --libs` prints them.
 pub(crate) fn linked() -> Vec<OsString> {
     let mut directory = OsString::from("-L");
     directory.push(library().parent().unwrap());
     let mut flags = vec![directory];
-    flags.extend(["-Wl,--no-as-needed", "-lha", "-Wl,--as-needed"].map(OsString::from));
+    flags.extend(FLAGS.map(OsString::from));
     flags
 }
 
@@ -89,17 +89,26 @@ pub(crate) fn compile(source: &str, flags: &[OsString]) -> PathBuf {
             let strict = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-result", "-O1", "-g"];
             let flags: Vec<_> = strict.map(OsString::from).into_iter().chain(flags.iter().cloned()).collect();
             let fresh = program.with_extension(std::process::id().to_string());
-            compile_to(&fresh, &package().join("tests/c").join(source), &flags);
+            compile_to(&fresh, &source_of(source), &flags);
             rename(fresh, &program).unwrap();
             program
         })
         .clone()
 }
 
+/// One of the tests' own C programs.
+fn source_of(name: &str) -> PathBuf {
+    let mut places = SOURCES.iter().map(|directory| package().join(directory).join(name));
+    places.find(|path| path.exists()).unwrap_or_else(|| panic!("there is no {name} in {SOURCES:?}"))
+}
+
 /// Compiles any C source.
 pub(crate) fn compile_to(program: &Path, source: &Path, flags: &[OsString]) {
     let mut compiler = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-    compiler.arg(source).arg("-I").arg(package().join("include")).args(flags).arg("-o").arg(program);
+    compiler.arg(source).args(flags).arg("-o").arg(program);
+    for directory in SOURCES.iter().chain(&["include"]) {
+        compiler.arg("-I").arg(package().join(directory));
+    }
     let output = compiler.output().unwrap_or_else(|why| panic!("{compiler:?}: {why}; the tests need a C compiler"));
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{} does not compile:\n{complaint}", source.display());

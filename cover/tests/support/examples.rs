@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use super::build::{compile_to, linked, package};
 
 /// Where the examples are; `None` if they are not here.
-fn directory() -> Option<PathBuf> {
-    let directory = std::env::var_os("HA_EXAMPLES")
-        .map_or_else(|| package().ancestors().nth(2).unwrap().join("shared/examples"), PathBuf::from);
-    directory.is_dir().then_some(directory)
+pub(crate) fn directory() -> Option<PathBuf> {
+    let mut directories = match std::env::var_os("HA_EXAMPLES") {
+        Some(directory) => vec![PathBuf::from(directory)],
+        None => package().ancestors().map(|above| above.join("shared/examples")).collect(),
+    };
+    directories.retain(|directory| directory.is_dir());
+    directories.into_iter().next()
 }
 
 /// Compiles an example whose macro for a path has become `path`; `None` if the examples are not here.

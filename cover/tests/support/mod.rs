@@ -5,17 +5,15 @@
 
 pub(crate) mod build;
 pub(crate) mod examples;
+pub(crate) mod headers;
 pub(crate) mod mounts;
 pub(crate) mod nap;
 pub(crate) mod program;
 pub(crate) mod scenarios;
+pub(crate) mod skip;
+pub(crate) mod subject;
+pub(crate) mod symbols;
 
 pub(crate) use build::{compile, ha, library, linked, shared};
 pub(crate) use program::{Ended, Program, Running};
-
-/// Says loudly why a test has shown nothing.
-pub(crate) fn skipped(why: &str) {
-    use std::io::Write;
-    // Not `eprintln`, which the test harness keeps to itself when a test passes.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
-}
+pub(crate) use skip::skipped;
