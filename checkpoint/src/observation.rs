@@ -62,6 +62,7 @@ pub(crate) fn trace<N: fmt::Debug, E: fmt::Debug>(observation: &Observation<'_, 
 }
 
 #[cfg(all(test, feature = "tracing"))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::fmt::Write;
     use std::sync::{Arc, Mutex};

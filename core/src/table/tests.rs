@@ -1,7 +1,3 @@
-use std::collections::BTreeMap;
-
-use proptest::prelude::*;
-
 use super::directory::tests::MEMORY_IS_OUT;
 use super::*;
 
@@ -58,55 +54,4 @@ fn connections_that_share_a_server_are_found_by_their_target() {
     assert_eq!(table.connections_to(&target), std::slice::from_ref(&second));
     drop(second);
     assert!(table.connections_to(&target).is_empty());
-}
-
-#[derive(Clone, Debug)]
-enum Operation {
-    Cover(RawFd),
-    Unlink(RawFd),
-    Lookup(RawFd),
-}
-
-fn operations() -> impl Strategy<Value = Operation> {
-    let number = prop_oneof![0..8, 1020..1030, SIDE - 2..SIDE + 2, (1 << 20) - 2..(1 << 20) + 2];
-    (0..3, number).prop_map(|(operation, number)| match operation {
-        0 => Operation::Cover(number),
-        1 => Operation::Unlink(number),
-        _ => Operation::Lookup(number),
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
-
-    #[test]
-    fn the_table_behaves_like_a_map(script in prop::collection::vec(operations(), 1..200)) {
-        let table = Table::new();
-        let mut model = BTreeMap::new();
-        for operation in script {
-            match operation {
-                Operation::Cover(number) => {
-                    let covered = cover(&table, number);
-                    prop_assert_eq!(covered.is_some(), !model.contains_key(&number));
-                    if let Some(identity) = covered {
-                        model.insert(number, identity);
-                    }
-                }
-                Operation::Unlink(number) => {
-                    if let Some(identity) = model.remove(&number) {
-                        let slot = table.slot(number).unwrap();
-                        prop_assert!(matches!(slot.unlink(identity), Unlinked::Out));
-                    }
-                }
-                Operation::Lookup(number) => {
-                    prop_assert_eq!(table.word(number).identity(), model.get(&number).copied());
-                    let found = table.lookup(number).map(|(_, entry)| *entry);
-                    prop_assert_eq!(found, model.get(&number).map(|_| number));
-                }
-            }
-        }
-        let mut covered: Vec<_> = table.covered().map(|(number, _)| number).collect();
-        covered.sort_unstable();
-        prop_assert_eq!(covered, model.keys().copied().collect::<Vec<_>>());
-    }
 }

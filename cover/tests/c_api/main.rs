@@ -2,13 +2,12 @@
 
 #![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../support/build.rs"]
-#[allow(dead_code)]
-mod build;
 mod library;
 mod model;
 mod operation;
 mod script;
+#[path = "../support/mod.rs"]
+mod support;
 
 use arbitrary::Unstructured;
 use library::Library;
@@ -18,6 +17,6 @@ proptest! {
     #[test]
     fn every_call_returns_and_changes_what_the_headers_promise(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         let operations = ha_simulation::all(&mut Unstructured::new(&bytes)).unwrap_or_default();
-        script::check(&Library::open(build::library()), &operations);
+        script::check(&Library::open(support::library()), &operations);
     }
 }
