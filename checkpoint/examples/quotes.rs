@@ -50,15 +50,15 @@ struct Client {
 
 /// What has happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// The quotes, in order.
-    pub quotes: Vec<u32>,
+    pub(crate) quotes: Vec<u32>,
     /// Connections that the sequence has opened.
-    pub opened: u32,
+    pub(crate) opened: u32,
     /// Connections that libha has brought back.
-    pub recovered: u64,
+    pub(crate) recovered: u64,
     /// Answers that were not valid.
-    pub nonsense: u32,
+    pub(crate) nonsense: u32,
 }
 
 /// One write, so that one connection gets all of it.
@@ -171,7 +171,7 @@ fn serve(listener: &TcpListener) -> io::Result<()> {
 /// # Errors
 ///
 /// The sequence has not finished, or the server has not.
-pub fn run() -> Result<Account, Box<dyn Error>> {
+pub(crate) fn run() -> Result<Account, Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut client = Client {
         address: listener.local_addr()?.to_string(),
