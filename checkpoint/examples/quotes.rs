@@ -52,13 +52,13 @@ struct Client {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Account {
     /// The quotes, in order.
-    pub quotes: Vec<u32>,
+    pub(crate) quotes: Vec<u32>,
     /// Connections that the sequence has opened.
-    pub opened: u32,
+    pub(crate) opened: u32,
     /// Connections that libha has brought back.
-    pub recovered: u64,
+    pub(crate) recovered: u64,
     /// Answers that were not valid.
-    pub nonsense: u32,
+    pub(crate) nonsense: u32,
 }
 
 /// One write, so that one connection gets all of it.

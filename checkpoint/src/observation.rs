@@ -61,8 +61,8 @@ pub(crate) fn trace<N: fmt::Debug, E: fmt::Debug>(observation: &Observation<'_, 
     }
 }
 
-#[cfg(all(test, feature = "tracing"))]
-#[allow(clippy::unwrap_used)]
+#[cfg(feature = "tracing")]
+#[cfg(test)]
 mod tests {
     use std::fmt::Write;
     use std::sync::{Arc, Mutex};

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict<N> {
     /// Count a failure of the current node and roll it back; at the fifth in a row
-    /// ([`Builder::attempts`](crate::Builder::attempts)) roll back the previous one instead. What the default policy
+    /// ([`Sequence::attempts`](crate::Sequence::attempts)) roll back the previous one instead. What the default policy
     /// answers to a failed normal function; failures answered otherwise are not counted.
     Retry,
     /// Run the rollback function of the current node, however often it has failed. A rollback function that then names its
