@@ -176,6 +176,7 @@ static void a_spawned_program_gets_the_number_it_is_given(void)
     char *arguments[] = { "echo", "hello", NULL };
     pid_t child;
     CHECK_EQUAL(posix_spawn(&child, "/bin/echo", &actions, NULL, arguments, environ), 0);
+    CHECK_EQUAL(posix_spawn_file_actions_destroy(&actions), 0);
     ended_well(child);
     server_hears(&server, "hello\n");
     server_hang_up(&server);
