@@ -29,6 +29,17 @@ const MODELLED: &[Adaptation] = &[
     },
     Adaptation {
         file: "table/directory.rs",
+        from: "first: [const { Slot::new() }; CHUNK],",
+        to: "first: std::array::from_fn(|_| Slot::new()),",
+    },
+    Adaptation {
+        file: "table/slot.rs",
+        from: "pub(super) const fn new() -> Self",
+        to: "pub(super) fn new() -> Self",
+    },
+    Adaptation { file: "table/slot.rs", from: "ArcSwapOption::const_empty()", to: "ArcSwapOption::empty()" },
+    Adaptation {
+        file: "table/directory.rs",
         from: "root: [const { AtomicPtr::new(ptr::null_mut()) }; ROOT]",
         to: "root: (0..ROOT).map(|_| AtomicPtr::new(ptr::null_mut())).collect()",
     },

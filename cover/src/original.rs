@@ -131,6 +131,8 @@ impl<T> Missing for *mut T {
 /// ```
 ///
 /// A name without an export is only looked up. The first form calls the original at once, as a tail call, when the first argument is a number that is not covered.
+/// With `as covered at once function`, the function is asked first: it is given the arguments and the [`Glanced`](ha_core::number::Glanced),
+/// and returns what the cover returns, or `None` where it has done nothing.
 ///
 /// # Safety
 ///
@@ -140,7 +142,8 @@ macro_rules! covers {
     ($(
         $(#[$doc:meta])*
         [$($exported:literal),*]
-        fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $returned:ty)? $(as $covered:ident)?
+        fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $returned:ty)?
+            $(as $covered:ident $(at once $at_once:ident)?)?
         => $body:expr;
     )*) => {
         /// libc's own.
@@ -205,7 +208,7 @@ macro_rules! covers {
         /// What the covers do, once for all the names of a function.
         mod bodies {
             use super::*;
-            $(covers! { @body $name ($($argument: $type),*) ($($returned)?) ($($covered)?) $body })*
+            $(covers! { @body $name ($($argument: $type),*) ($($returned)?) ($($covered $(at once $at_once)?)?) $body })*
         }
 
         $(covers! { @each [$($exported),*] $name ($($argument: $type),*) ($($returned)?) ($($covered)?) })*
@@ -222,9 +225,9 @@ macro_rules! covers {
         #[inline(never)]
         #[allow(clippy::too_many_arguments)]
         pub(super) unsafe fn $name(
-            $number: $number_type $(, $argument: $type)*, glanced: ha_core::number::Captured
+            $number: $number_type $(, $argument: $type)*, glanced: ha_core::number::Glanced
         ) $(-> $returned)? {
-            let $covered = glanced.looked_up();
+            let $covered = glanced.at($number);
             if !$covered.is_covered() {
                 // SAFETY: see the macro.
                 return unsafe { original::$name($number $(, $argument)*) };
@@ -232,6 +235,26 @@ macro_rules! covers {
             // SAFETY: see the macro.
             #[allow(unused_unsafe)]
             unsafe { $body }
+        }
+    };
+
+    // So does what can be done at once, for the same reason.
+    (@body $name:ident
+        ($($argument:ident: $type:ty),*) ($returned:ty) ($covered:ident at once $at_once:ident) $body:expr
+    ) => {
+        #[inline(never)]
+        pub(super) unsafe fn $name($($argument: $type,)* glanced: ha_core::number::Glanced) -> $returned {
+            // SAFETY: see the macro.
+            match unsafe { $at_once($($argument,)* glanced) } {
+                Some(value) => value,
+                // SAFETY: see the macro.
+                None => unsafe { $name::$name($($argument,)* glanced) },
+            }
+        }
+
+        mod $name {
+            use super::super::*;
+            covers! { @body $name ($($argument: $type),*) ($returned) ($covered) $body }
         }
     };
 
@@ -254,6 +277,7 @@ macro_rules! covers {
             unsafe extern "C-unwind" fn cover($number: $number_type $(, $argument: $type)*) $(-> $returned)? {
                 let glanced = ha_core::number::glance($number);
                 if glanced.is_covered() {
+                    ha_core::number::rarely();
                     // SAFETY: see the macro.
                     unsafe { bodies::$name($number $(, $argument)*, glanced) }
                 } else {

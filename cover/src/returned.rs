@@ -6,6 +6,7 @@ use ha_core::rustix::io;
 /// A return type of libc's that says "failed" with -1.
 pub(crate) trait Returned: Copy {
     fn result(self) -> io::Result<usize>;
+    fn signed(self) -> isize;
     fn of(result: io::Result<usize>) -> Self;
 }
 
@@ -15,6 +16,11 @@ macro_rules! returned {
             #[inline(always)]
             fn result(self) -> io::Result<usize> {
                 usize::try_from(self).map_err(|_| errno::last())
+            }
+
+            #[inline(always)]
+            fn signed(self) -> isize {
+                self as isize
             }
 
             #[inline(always)]
@@ -45,7 +51,17 @@ pub(crate) fn number_or_error(made: io::Result<i32>) -> i32 {
 /// Makes a call on a covered number, again if need be; `issue` is given the number to use.
 #[inline(always)]
 pub(crate) fn call<R: Returned>(covered: Captured, request: Request, mut issue: impl FnMut(i32) -> R) -> R {
-    returned(covered.call(request, move |number| issue(number).result()))
+    if !covered.is_quiet() {
+        return returned(covered.call(request, move |number| issue(number).result()));
+    }
+    let value = issue(covered.number());
+    if request.is_met_by(value.signed()) { value } else { judged(covered, request, value, issue) }
+}
+
+/// What a call comes to that was made at once and has returned this, which may show a death.
+#[inline(always)]
+pub(crate) fn judged<R: Returned>(covered: Captured, request: Request, value: R, mut issue: impl FnMut(i32) -> R) -> R {
+    returned(covered.resume(request, value.result(), move |number| issue(number).result()))
 }
 
 #[inline(always)]

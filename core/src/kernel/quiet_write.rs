@@ -27,11 +27,7 @@ process_wide! {
 /// Those of write(2).
 #[inline]
 pub(crate) fn write(fd: BorrowedFd<'_>, kind: Kind, bytes: &[u8]) -> io::Result<usize> {
-    match kind {
-        Kind::Stream | Kind::Socket => rustix::net::send(fd, bytes, SendFlags::NOSIGNAL),
-        Kind::Pipe => write_to_pipe(fd, &[IoSlice::new(bytes)]),
-        Kind::File | Kind::Terminal | Kind::Channel | Kind::Other => io::write(fd, bytes),
-    }
+    if kind.has_peer() { write_to_peer(fd, kind, bytes) } else { io::write(fd, bytes) }
 }
 
 /// writev(2) that reports a broken connection as `EPIPE` and nothing else.
@@ -46,6 +42,15 @@ pub(crate) fn write_vectored(fd: BorrowedFd<'_>, kind: Kind, parts: &[IoSlice<'_
         }
         Kind::Pipe => write_to_pipe(fd, parts),
         Kind::File | Kind::Terminal | Kind::Channel | Kind::Other => io::writev(fd, parts),
+    }
+}
+
+#[inline(never)]
+fn write_to_peer(fd: BorrowedFd<'_>, kind: Kind, bytes: &[u8]) -> io::Result<usize> {
+    if kind == Kind::Pipe {
+        write_to_pipe(fd, &[IoSlice::new(bytes)])
+    } else {
+        rustix::net::send(fd, bytes, SendFlags::NOSIGNAL)
     }
 }
 

@@ -23,7 +23,8 @@ pub use crate::kernel::signals::without_sigpipe;
 #[cfg(all(not(test), feature = "steps"))]
 pub use crate::recover::step::{Step, at_every_step};
 pub use crate::recover::{InRegister, Request};
-pub use capture::{Captured, capture, glance};
+pub use crate::table::rarely;
+pub use capture::{Captured, Glanced, capture, glance};
 pub use copies::{duplicate, duplicate_onto, forget_stale, fresh};
 pub use epoll::{Registration, registrations};
 pub use members::{

@@ -46,7 +46,7 @@ pub(crate) fn call_with(
 ) -> InRegister {
     if word.is_quiet() {
         let result = InRegister::from(issue(number));
-        if !word.is_covered() || request.is_met_by(result) {
+        if !word.is_covered() || request.is_met_by(result.signed()) {
             return result;
         }
         return leave_after(table, number, request, word, result, issue);
@@ -58,7 +58,7 @@ pub(crate) fn call_with(
 /// what it captures would have to stand in memory before every call.
 #[cold]
 #[inline(never)]
-fn leave_after(
+pub(crate) fn leave_after(
     table: &Table<Connection>,
     number: RawFd,
     request: Request,
@@ -128,7 +128,7 @@ fn before_the_call(
 ) -> InRegister {
     if word.is_settled() {
         let result = InRegister::from(issue(number));
-        return if request.is_met_by(result) {
+        return if request.is_met_by(result.signed()) {
             result
         } else {
             after_the_call(table, number, request, word, result, issue)
@@ -258,7 +258,7 @@ impl<'a> Troubled<'a> {
             issued_again = true;
             self.connection.history.note_retransmission();
             result = (self.issue)(place.number());
-            if self.request.is_met_by(result.into()) {
+            if self.request.is_met_by(InRegister::from(result).signed()) {
                 self.note_through();
                 return result;
             }
@@ -283,7 +283,7 @@ impl<'a> Troubled<'a> {
             Err(NoPlace::NotOurs | NoPlace::GivenUp) => return Err(Errno::BADF),
         };
         let result = (self.issue)(place.number());
-        if self.request.is_met_by(result.into()) || result == Err(Errno::INTR) {
+        if self.request.is_met_by(InRegister::from(result).signed()) || result == Err(Errno::INTR) {
             return result;
         }
         let given_up = place.epoch != began && place.epoch.generation() == began.generation();

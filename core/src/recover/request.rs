@@ -12,6 +12,12 @@ use crate::connection::Operation;
 pub struct InRegister(isize);
 
 impl InRegister {
+    /// Bytes moved, or an errno below zero.
+    #[inline]
+    pub(crate) const fn signed(self) -> isize {
+        self.0
+    }
+
     pub(crate) const fn is(self, errno: Errno) -> bool {
         self.0 == -(errno.raw_os_error() as isize)
     }
@@ -72,11 +78,10 @@ impl Request {
     /// Any number of bytes will do.
     #[must_use]
     pub const fn read(length: usize) -> Self {
-        let enough = if length == 0 { 0 } else { 1 };
         Self {
             operation: Operation::Read { at: None },
             length,
-            enough,
+            enough: 1,
             interruptible: true,
             cancellable: false,
             by_number: false,
@@ -110,7 +115,7 @@ impl Request {
     }
 
     /// fsync(2) and its kin.
-    pub const SYNC: Self = Self { operation: Operation::Sync, interruptible: false, ..Self::read(0) };
+    pub const SYNC: Self = Self { operation: Operation::Sync, enough: 0, interruptible: false, ..Self::read(0) };
 
     /// Waits while an episode is open, but its own result is never taken for a death.
     pub const PASSIVE: Self = Self { operation: Operation::Passive, ..Self::SYNC };
@@ -158,9 +163,11 @@ impl Request {
         self.by_number
     }
 
-    /// Whether this result needs no second look.
-    #[inline]
-    pub(crate) const fn is_met_by(&self, result: InRegister) -> bool {
-        result.0 >= self.enough.cast_signed()
+    /// Whether this result, below zero if the call has failed, needs no second look.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_met_by(&self, result: isize) -> bool {
+        // A read of no bytes is met by none. Asked last: whoever got bytes is through.
+        result >= self.enough.cast_signed() || self.length == 0 && result >= 0
     }
 }

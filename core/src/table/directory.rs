@@ -1,5 +1,8 @@
 //! A two-level directory of slots: a fixed root of chunks that are made on demand and never freed.
 //!
+//! The first chunk, in which nearly every program has all its numbers, is part of the directory itself: one load finds
+//! a word there, and no pointer has to be followed.
+//!
 //! # Safety
 //!
 //! A root pointer is null or came from `Box::into_raw` in [`grow`](Directory::grow), and is replaced never: it stays
@@ -16,13 +19,15 @@ use crate::sync::{AtomicPtr, Ordering};
 
 /// Slots in a chunk: 16 KiB of them.
 const CHUNK: usize = 1024;
-/// Chunks in the root: together they reach the kernel's default limit for a process (`fs.nr_open`, 2^20).
+/// Chunks in the root, the place of the first one included: together they reach the kernel's default limit for a process (`fs.nr_open`, 2^20).
 const ROOT: usize = 1024;
 
 type Chunk<E> = [Slot<E>; CHUNK];
 
 #[derive(Debug)]
 pub(super) struct Directory<E> {
+    first: Chunk<E>,
+    /// Of the chunks behind the first, each at its position.
     root: [AtomicPtr<Chunk<E>>; ROOT],
 }
 
@@ -35,7 +40,7 @@ impl<E> Directory<E> {
     pub(super) const REACH: usize = CHUNK * ROOT;
 
     pub(super) const fn new() -> Self {
-        Self { root: [const { AtomicPtr::new(ptr::null_mut()) }; ROOT] }
+        Self { first: [const { Slot::new() }; CHUNK], root: [const { AtomicPtr::new(ptr::null_mut()) }; ROOT] }
     }
 
     /// The word at `index`, which must be below [`REACH`](Self::REACH); a slot never made is not covered.
@@ -44,8 +49,17 @@ impl<E> Directory<E> {
         self.slot(index).map_or(Word::NONE, Slot::word)
     }
 
+    /// The slot at `index` if it is one of the first chunk, which is where it is found soonest.
+    #[inline(always)]
+    pub(super) fn near(&self, index: usize) -> Option<&Slot<E>> {
+        self.first.get(index)
+    }
+
     #[inline]
     pub(super) fn slot(&self, index: usize) -> Option<&Slot<E>> {
+        if let Some(slot) = self.near(index) {
+            return Some(slot);
+        }
         // Acquire [chunk]: pairs with Release [chunk] in `grow`. Who sees the pointer sees the slots made.
         let chunk = self.root.get(index / CHUNK)?.load(Ordering::Acquire);
         // SAFETY: see the top of this file: null, or a chunk that outlives `self`.
@@ -132,19 +146,28 @@ pub(super) mod tests {
     #[test]
     fn a_chunk_appears_with_its_first_slot_and_only_then() {
         let directory = Directory::<()>::new();
-        assert!(directory.slot(5).is_none());
-        let slot: *const _ = directory.slot_or_grow(5).unwrap();
-        assert!(ptr::eq(slot, directory.slot(5).unwrap()));
+        assert!(directory.slot(CHUNK + 5).is_none());
+        let slot: *const _ = directory.slot_or_grow(CHUNK + 5).unwrap();
+        assert!(ptr::eq(slot, directory.slot(CHUNK + 5).unwrap()));
+        assert!(directory.slot(2 * CHUNK).is_none());
+        assert_eq!(directory.slots().count(), 2 * CHUNK);
+    }
+
+    #[test]
+    fn the_first_chunk_is_always_there_and_ends_where_the_next_one_begins() {
+        let directory = Directory::<()>::new();
+        assert!(directory.slot(0).is_some() && directory.slot(CHUNK - 1).is_some());
         assert!(directory.slot(CHUNK).is_none());
-        assert_eq!(directory.slots().count(), CHUNK);
+        assert_eq!(directory.slots().map(|(index, _)| index).collect::<Vec<_>>(), (0..CHUNK).collect::<Vec<_>>());
     }
 
     #[test]
     fn threads_that_grow_the_same_chunk_get_the_same_slot() {
         let directory = Directory::<()>::new();
         let found: Vec<usize> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| ptr::from_ref(directory.slot_or_grow(7).unwrap()).addr())).collect();
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| ptr::from_ref(directory.slot_or_grow(CHUNK + 7).unwrap()).addr()))
+                .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(found.iter().all(|slot| *slot == found[0]));

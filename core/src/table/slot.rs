@@ -32,8 +32,8 @@ pub(crate) enum Unlinked {
 }
 
 impl<E> Slot<E> {
-    pub(super) fn new() -> Self {
-        Self { word: AtomicU64::new(Word::NONE.bits()), entry: ArcSwapOption::empty() }
+    pub(super) const fn new() -> Self {
+        Self { word: AtomicU64::new(Word::NONE.bits()), entry: ArcSwapOption::const_empty() }
     }
 
     /// The word as it is now.

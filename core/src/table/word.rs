@@ -52,31 +52,40 @@ const fn mask(bits: u32) -> u32 {
 pub enum Kind {
     /// A regular file, a directory or a block device.
     File = 0,
-    /// A stream socket.
-    Stream = 1,
-    /// Any other socket: datagram, seqpacket, raw.
-    Socket = 2,
-    /// A pipe or FIFO.
-    Pipe = 3,
     /// A terminal or another character device.
-    Terminal = 4,
+    Terminal = 1,
     /// A connection of the message passing, known by its connection id.
-    Channel = 5,
+    Channel = 2,
     /// Anything else: eventfd, timerfd, epoll.
-    Other = 6,
+    Other = 3,
+    /// A stream socket.
+    Stream = PEER,
+    /// Any other socket: datagram, seqpacket, raw.
+    Socket = PEER | 1,
+    /// A pipe or FIFO.
+    Pipe = PEER | 2,
 }
+
+/// Set in the kinds whose descriptions have a peer, so that a write may raise SIGPIPE.
+const PEER: u8 = 1 << (KIND_BITS - 1);
 
 impl Kind {
     const fn from_bits(bits: u64) -> Self {
         match bits {
             0 => Self::File,
-            1 => Self::Stream,
-            2 => Self::Socket,
-            3 => Self::Pipe,
-            4 => Self::Terminal,
-            5 => Self::Channel,
+            1 => Self::Terminal,
+            2 => Self::Channel,
+            4 => Self::Stream,
+            5 => Self::Socket,
+            6 => Self::Pipe,
             _ => Self::Other,
         }
+    }
+
+    /// Whether a write may raise SIGPIPE, and so is made with care.
+    #[inline]
+    pub(crate) const fn has_peer(self) -> bool {
+        self as u8 & PEER != 0
     }
 
     /// A socket of any type.
@@ -162,8 +171,8 @@ pub(crate) struct Word(u64);
 impl Word {
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const RESERVED: Self = Self(RESERVED);
-    /// In no slot: the answer of who has not looked. It seems covered, and belongs to nobody.
-    pub(crate) const UNKNOWN: Self = Self(COVERED);
+    /// In no slot: the answer of who has not looked. It seems covered, never quiet, and belongs to nobody.
+    pub(crate) const UNKNOWN: Self = Self(COVERED | DETOUR);
 
     /// The word of a member in peace.
     pub(crate) const fn live(identity: Identity, kind: Kind, epoch: Epoch) -> Self {
@@ -187,6 +196,12 @@ impl Word {
     #[inline]
     pub(crate) const fn is_quiet(self) -> bool {
         self.0 & (BUSY | MOVING | DETOUR) == 0
+    }
+
+    /// Whether a write may be issued at once and as it is: [`is_quiet`](Self::is_quiet), and it cannot raise SIGPIPE.
+    #[inline]
+    pub(crate) const fn is_quiet_to_write(self) -> bool {
+        self.0 & (BUSY | MOVING | DETOUR | (PEER as u64) << KIND_SHIFT) == 0
     }
 
     #[inline]
@@ -288,6 +303,8 @@ mod tests {
             prop_assert_eq!(word.kind(), kind);
             prop_assert_eq!(word.epoch(), epoch);
             prop_assert!(word.is_covered() && word.is_quiet() && !word.is_busy() && !word.is_moving());
+            prop_assert_eq!(word.is_quiet_to_write(), !kind.has_peer());
+            prop_assert_eq!(kind.has_peer(), kind.is_socket() || kind == Kind::Pipe);
         }
 
         #[test]
@@ -318,6 +335,12 @@ mod tests {
             assert!(!word.is_covered() && word.is_quiet());
             assert_eq!(word.identity(), None);
         }
+    }
+
+    #[test]
+    fn who_has_not_looked_leaves_the_success_path() {
+        assert!(Word::UNKNOWN.is_covered() && !Word::UNKNOWN.is_quiet() && !Word::UNKNOWN.is_quiet_to_write());
+        assert_eq!(Word::UNKNOWN.identity(), None);
     }
 
     #[test]

@@ -3,18 +3,18 @@
 
 use std::ffi::{c_int, c_void};
 
-use ha_core::number::{Captured, Request, without_sigpipe};
+use ha_core::number::{Captured, Glanced, Request, rarely, without_sigpipe};
 use libc::{iovec, off_t, size_t, ssize_t};
 
 use super::quiet;
 use crate::original::covers;
-use crate::returned::call;
+use crate::returned::{call, judged};
 use crate::rules::watched;
 
 covers! {
     /// read(2).
     ["read", "__read"]
-    fn read(number: c_int, buffer: *mut c_void, count: size_t) -> ssize_t as covered
+    fn read(number: c_int, buffer: *mut c_void, count: size_t) -> ssize_t as covered at once read_at_once
         => reads(covered, number, count, |number| original::read(number, buffer, count));
 
     /// read(2), with the size of the buffer: libc's own aborts the program if the count is larger.
@@ -55,7 +55,7 @@ covers! {
 
     /// write(2).
     ["write", "__write"]
-    fn write(number: c_int, buffer: *const c_void, count: size_t) -> ssize_t as covered
+    fn write(number: c_int, buffer: *const c_void, count: size_t) -> ssize_t as covered at once write_at_once
         => {
             let part = iovec { iov_base: buffer.cast_mut(), iov_len: count };
             quiet::write(covered, number, &[part], |number| original::write(number, buffer, count))
@@ -94,6 +94,61 @@ covers! {
             });
             quiet::raise_if_broken(covered.kind(), flags & quiet::RWF_NOSIGNAL != 0, written)
         };
+}
+
+/// A call that is made at once. It stands in memory while it is made, so that no registers have to be saved for what nearly
+/// never needs it.
+struct AtOnce<Buffer> {
+    number: c_int,
+    buffer: Buffer,
+    count: size_t,
+    glanced: Glanced,
+}
+
+/// The success path of read: the call, and one comparison.
+#[inline(always)]
+unsafe fn read_at_once(number: c_int, buffer: *mut c_void, count: size_t, glanced: Glanced) -> Option<ssize_t> {
+    if !glanced.is_quiet() {
+        rarely();
+        return None;
+    }
+    let read = AtOnce { number, buffer, count, glanced };
+    // SAFETY: see the `covers!` macro.
+    let received = unsafe { original::read(number, buffer, count) };
+    Some(if received > 0 { received } else { received_nothing(&read, received) })
+}
+
+#[cold]
+#[inline(never)]
+fn received_nothing(read: &AtOnce<*mut c_void>, received: ssize_t) -> ssize_t {
+    let &AtOnce { number, buffer, count, glanced } = read;
+    judged(glanced.at(number), Request::read(count).cancellable(), received, |number| {
+        // SAFETY: see the `covers!` macro.
+        unsafe { original::read(number, buffer, count) }
+    })
+}
+
+/// The success path of write, to what has no peer: the call, and one comparison.
+#[inline(always)]
+unsafe fn write_at_once(number: c_int, buffer: *const c_void, count: size_t, glanced: Glanced) -> Option<ssize_t> {
+    if !glanced.is_quiet_to_write() {
+        rarely();
+        return None;
+    }
+    let write = AtOnce { number, buffer, count, glanced };
+    // SAFETY: see the `covers!` macro.
+    let written = unsafe { original::write(number, buffer, count) };
+    Some(if written >= count.cast_signed() { written } else { wrote_less(&write, written) })
+}
+
+#[cold]
+#[inline(never)]
+fn wrote_less(write: &AtOnce<*const c_void>, written: ssize_t) -> ssize_t {
+    let &AtOnce { number, buffer, count, glanced } = write;
+    judged(glanced.at(number), Request::write(count).cancellable(), written, |number| {
+        // SAFETY: see the `covers!` macro.
+        unsafe { original::write(number, buffer, count) }
+    })
 }
 
 /// A read at the description's own offset.
