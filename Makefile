@@ -20,7 +20,8 @@ NM = nm
 
 CARGO_TARGET_DIR ?= target
 release = $(CARGO_TARGET_DIR)/release
-# Apart, as the libha.a that plain `cargo build` makes has other names in it.
+# Where cargo's profile of that name builds: the archives that plain `cargo build` makes cannot be linked beside each other, and
+# that libha.a has other names in it.
 static = $(CARGO_TARGET_DIR)/static
 
 version := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -46,8 +47,8 @@ shared:
 	$(CARGO) build --release --locked --package ha-cover --package ha-cli --package ha-checkpoint-capi
 
 static: $(static)/flags
-	$(CARGO) rustc --release --locked --package ha-cover --crate-type staticlib --features static
-	$(INSTALL) -m 644 $(release)/libha.a $(static)/libha.a
+	$(CARGO) rustc --profile static --locked --package ha-cover --crate-type staticlib --features static
+	$(CARGO) rustc --profile static --locked --package ha-checkpoint-capi --crate-type staticlib
 
 # The linker is to wrap each covered function that this libc.a has, and to fetch it: nobody else refers to it any more.
 $(static)/flags: cover/names.txt
@@ -73,7 +74,7 @@ install:
 	ln -sf $(checkpoint_soname) "$(DESTDIR)$(LIBDIR)/libcheckpoint.so"
 ifeq ($(STATIC),yes)
 	$(INSTALL) -m 644 $(static)/libha.a "$(DESTDIR)$(LIBDIR)/libha.a"
-	$(INSTALL) -m 644 $(release)/libcheckpoint.a "$(DESTDIR)$(LIBDIR)/libcheckpoint.a"
+	$(INSTALL) -m 644 $(static)/libcheckpoint.a "$(DESTDIR)$(LIBDIR)/libcheckpoint.a"
 endif
 	$(call describe,cover/ha.pc.in) >"$(DESTDIR)$(LIBDIR)/pkgconfig/ha.pc"
 	$(call describe,checkpoint/capi/checkpoint.pc.in) >"$(DESTDIR)$(LIBDIR)/pkgconfig/checkpoint.pc"
