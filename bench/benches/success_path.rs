@@ -1,92 +1,85 @@
 //! What does a call that succeeds cost, when nothing is wrong?
 //!
-//! The plain call and the covered one, on the same kernel object, in the same run: compare them as a ratio.
+//! libc's call, the same through libha, and what one would write instead, on the same kernel objects in the same run:
+//! compare them as ratios.
 #![allow(missing_docs)]
 
-use std::fs::File;
+use std::collections::HashMap;
 use std::hint::black_box;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex, RwLock};
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use ha_core::{Attempt, Covered, RecoveryError, cover};
+use arc_swap::ArcSwapOption;
+use criterion::Criterion;
+use dashmap::DashMap;
+use ha_bench::contender::{Api, Contender, Covering, Direct, LookedUp, Plain, Uncovered};
+use ha_bench::library::{Calls, Library};
+use ha_bench::places::{circles, device, echo};
+use ha_bench::{become_multithreaded, settings, verify};
 
-/// One way to move bytes.
-trait Contender {
-    const NAME: &'static str;
-    fn write(&self, bytes: &[u8]) -> usize;
-    fn read(&self, bytes: &mut [u8]) -> usize;
-}
-
-struct Plain(OwnedFd);
-
-impl Contender for Plain {
-    const NAME: &'static str = "plain call";
-
-    fn write(&self, bytes: &[u8]) -> usize {
-        rustix::io::write(&self.0, bytes).unwrap_or(0)
-    }
-
-    fn read(&self, bytes: &mut [u8]) -> usize {
-        rustix::io::read(&self.0, bytes).unwrap_or(0)
-    }
-}
-
-impl Contender for Covered {
-    const NAME: &'static str = "covered";
-
-    fn write(&self, bytes: &[u8]) -> usize {
-        let mut this = self;
-        Write::write(&mut this, bytes).unwrap_or(0)
-    }
-
-    fn read(&self, bytes: &mut [u8]) -> usize {
-        let mut this = self;
-        Read::read(&mut this, bytes).unwrap_or(0)
-    }
-}
-
-fn open(device: &str) -> std::io::Result<OwnedFd> {
-    Ok(File::options().read(true).write(true).open(device)?.into())
-}
-
-fn never(_: &Attempt<'_>) -> Result<OwnedFd, RecoveryError> {
-    Err(RecoveryError::Final(std::io::ErrorKind::NotConnected.into()))
-}
-
-fn measure<C: Contender>(criterion: &mut Criterion, device: &str, size: usize, contender: &C) {
-    let mut group = criterion.benchmark_group(format!("{device}, {size} bytes"));
-    let mut bytes = vec![0; size];
-    // A contender that does not do the work is not timed.
-    if device == "/dev/zero" {
-        assert_eq!(contender.read(&mut bytes), size);
-        group.bench_function(BenchmarkId::new("read", C::NAME), |timer| {
-            timer.iter(|| contender.read(black_box(&mut bytes)));
-        });
-    } else {
-        assert_eq!(contender.write(&bytes), size);
-        group.bench_function(BenchmarkId::new("write", C::NAME), |timer| {
-            timer.iter(|| contender.write(black_box(&bytes)));
-        });
-    }
-    group.finish();
-}
-
-fn success_path(criterion: &mut Criterion) {
-    for device in ["/dev/null", "/dev/zero"] {
-        for size in [1, 64] {
-            let (Ok(plain), Ok(covered)) = (open(device), open(device)) else { continue };
-            let Ok(covered) = cover(covered).recovered_with(never).attach() else { continue };
-            measure(criterion, device, size, &Plain(plain));
-            measure(criterion, device, size, &covered);
+fn main() -> io::Result<()> {
+    let (libc, library) = (Calls::libc()?, Library::built()?);
+    let mut criterion = settings();
+    for process in ["single-threaded", "with threads"] {
+        if process == "with threads" {
+            become_multithreaded();
         }
+        let mut measure = |contender: &dyn Measured| contender.measure(&mut criterion, process);
+        measure(&Plain(libc))?;
+        measure(&Uncovered(library))?;
+        measure(&Covering(library))?;
+        measure(&Direct)?;
+        measure(&Api)?;
+        measure(&LookedUp::<Mutex<HashMap<RawFd, Arc<RawFd>>>>::with(libc))?;
+        measure(&LookedUp::<RwLock<HashMap<RawFd, Arc<RawFd>>>>::with(libc))?;
+        measure(&LookedUp::<DashMap<RawFd, Arc<RawFd>>>::with(libc))?;
+        measure(&LookedUp::<papaya::HashMap<RawFd, Arc<RawFd>>>::with(libc))?;
+        measure(&LookedUp::<Vec<ArcSwapOption<RawFd>>>::with(libc))?;
+    }
+    criterion.final_summary();
+    Ok(())
+}
+
+trait Measured {
+    fn measure(&self, criterion: &mut Criterion, process: &str) -> io::Result<()>;
+}
+
+impl<C: Contender> Measured for C {
+    fn measure(&self, criterion: &mut Criterion, process: &str) -> io::Result<()> {
+        for size in [1, 64] {
+            let bytes = vec![0; size];
+            let end = self.hold(device("/dev/null")?)?;
+            verify(self.name(), &self.write(&end, &bytes), &size.cast_signed())?;
+            let mut group = criterion.benchmark_group(format!("{process}: write {size} to null"));
+            group.bench_function(self.name(), |timer| timer.iter(|| self.write(&end, black_box(&bytes))));
+            group.finish();
+
+            let mut room = vec![1; size];
+            let end = self.hold(device("/dev/zero")?)?;
+            verify(self.name(), &self.read(&end, &mut room), &size.cast_signed())?;
+            verify(self.name(), &room, &bytes)?;
+            let mut group = criterion.benchmark_group(format!("{process}: read {size} from zero"));
+            group.bench_function(self.name(), |timer| timer.iter(|| self.read(&end, black_box(&mut room))));
+            group.finish();
+        }
+        for circle in circles()? {
+            let bytes: Vec<u8> = (1..=circle.size).map(|position| position as u8).collect();
+            let mut room = vec![0; circle.size];
+            let mut between = vec![0; circle.size];
+            let (into, out_of) = (self.hold(circle.into)?, self.hold(circle.out_of)?);
+            let mut round = || {
+                let written = self.write(&into, black_box(&bytes));
+                echo(circle.echo.as_ref(), &mut between);
+                (written, self.read(&out_of, black_box(&mut room)))
+            };
+            let size = circle.size.cast_signed();
+            verify(self.name(), &round(), &(size, size))?;
+            let mut group = criterion.benchmark_group(format!("{process}: {} {} bytes", circle.name, circle.size));
+            group.bench_function(self.name(), |timer| timer.iter(&mut round));
+            group.finish();
+            verify(self.name(), &room, &bytes)?;
+        }
+        Ok(())
     }
 }
-
-fn settings() -> Criterion {
-    Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1))
-}
-
-criterion_group! { name = benches; config = settings(); targets = success_path }
-criterion_main!(benches);
