@@ -119,12 +119,12 @@ impl Contender for Api {
         cover(descriptor).recovered_by(Never).attach().map_err(io::Error::other)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, mut end: &Covered, bytes: &[u8]) -> isize {
         end.write(bytes).map_or(-1, usize::cast_signed)
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, mut end: &Covered, buffer: &mut [u8]) -> isize {
         end.read(buffer).map_or(-1, usize::cast_signed)
     }
@@ -145,12 +145,12 @@ impl Contender for Direct {
         Ok(descriptor)
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(&self, end: &OwnedFd, bytes: &[u8]) -> isize {
         rustix::io::write(end, bytes).map_or(-1, usize::cast_signed)
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&self, end: &OwnedFd, buffer: &mut [u8]) -> isize {
         rustix::io::read(end, buffer).map_or(-1, usize::cast_signed)
     }
