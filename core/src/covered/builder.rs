@@ -184,7 +184,7 @@ impl Builder {
         if let Some(in_a_row) = in_a_row {
             connection.limits.set_in_a_row(in_a_row);
         }
-        Ok(Covered { descriptor: Some(descriptor), kind: connection.kind, connection })
+        Ok(Covered { descriptor: Some(descriptor), connection })
     }
 }
 

@@ -8,8 +8,8 @@ use rustix::io::Errno;
 
 use super::Covered;
 use crate::kernel::quiet_write;
-use crate::recover::{Request, is_writable};
-use crate::table::Kind;
+use crate::recover::{InRegister, Request, TABLE, is_writable};
+use crate::table::{Kind, Word};
 
 impl Covered {
     /// Reads at `offset` without moving the description's own offset, as pread(2) does.
@@ -54,11 +54,26 @@ impl Covered {
         self.sync(|fd| fs::fdatasync(fd))
     }
 
+    /// Goes on with a read: `result` is what it has brought if it was made at once, and is not enough.
+    #[cold]
+    #[inline(never)]
+    fn read_on(&self, buffer: &mut [u8], word: Word, result: Option<InRegister>) -> io::Result<usize> {
+        let request = Request::read(buffer.len());
+        self.go_on(request, word, result, |fd| rustix::io::read(fd, &mut *buffer))
+    }
+
+    /// Goes on with a write, as [`read_on`](Self::read_on) does.
+    #[inline(never)]
+    fn write_on(&self, buffer: &[u8], word: Word, result: Option<InRegister>) -> io::Result<usize> {
+        let request = Request::write(buffer.len());
+        self.go_on(request, word, result, |fd| quiet_write::write(fd, self.connection.kind, buffer))
+    }
+
     fn sync(&self, sync: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<()>) -> io::Result<()> {
         self.call(Request::SYNC, |fd| sync(fd).map(|()| 0))?;
         // The new description is in sync; whether the old one was when it died nobody knows. As the kernel does after
         // a failed write-back, one sync says so.
-        let lost = self.kind == Kind::File && self.connection.take_unsynced() && is_writable(self.as_fd());
+        let lost = self.connection.kind == Kind::File && self.connection.take_unsynced() && is_writable(self.as_fd());
         if lost { Err(Errno::IO.into()) } else { Ok(()) }
     }
 
@@ -106,8 +121,12 @@ impl Covered {
 impl Read for &Covered {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let request = Request::read(buffer.len());
-        self.call(request, move |fd| rustix::io::read(fd, &mut *buffer))
+        let word = TABLE.word(self.number());
+        let result = word.is_quiet().then(|| rustix::io::read(&**self, &mut *buffer));
+        match result {
+            Some(Ok(moved)) if moved > 0 => Ok(moved),
+            _ => self.read_on(buffer, word, result.map(InRegister::from)),
+        }
     }
 
     fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -119,12 +138,16 @@ impl Read for &Covered {
 impl Write for &Covered {
     #[inline]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let kind = self.kind;
-        self.call(Request::write(buffer.len()), move |fd| quiet_write::write(fd, kind, buffer))
+        let word = TABLE.word(self.number());
+        let result = word.is_quiet_to_write().then(|| rustix::io::write(&**self, buffer));
+        match result {
+            Some(Ok(moved)) if moved == buffer.len() => Ok(moved),
+            _ => self.write_on(buffer, word, result.map(InRegister::from)),
+        }
     }
 
     fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let kind = self.kind;
+        let kind = self.connection.kind;
         let request = Request::write(buffers.iter().map(|buffer| buffer.len()).sum());
         self.call(request, move |fd| quiet_write::write_vectored(fd, kind, buffers))
     }

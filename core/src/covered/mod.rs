@@ -13,9 +13,9 @@ use crate::connection::function::Recover;
 use crate::connection::{Connection, Membership, Report, change};
 use crate::error::AttachError;
 use crate::kernel::borrow_number;
-use crate::recover::{self, Outcome, Request, TABLE};
+use crate::recover::{self, InRegister, Outcome, Request, TABLE};
 use crate::sync::Arc;
-use crate::table::{Kind, Target};
+use crate::table::{Target, Word};
 pub(crate) use adopted::adopt_number;
 
 pub use builder::{Builder, cover};
@@ -57,8 +57,6 @@ pub struct Covered {
     /// None only while it is dropped or taken apart.
     descriptor: Option<OwnedFd>,
     connection: Arc<Connection>,
-    /// The connection's, here because every write asks for it.
-    kind: Kind,
 }
 
 impl Covered {
@@ -67,15 +65,29 @@ impl Covered {
         self.descriptor.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 
-    /// Every call of this API passes here.
-    #[inline]
+    /// Every call of this API passes here, but for reads and writes that succeed at once.
     fn call(
         &self,
         request: Request,
         mut issue: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
     ) -> io::Result<usize> {
-        let issue = |number| issue(borrow_number(number)?);
-        recover::call(&TABLE, self.number(), request, issue).into()
+        recover::call(&TABLE, self.number(), request, move |number| issue(borrow_number(number)?)).into()
+    }
+
+    /// The same, for a caller who has looked at the word, and perhaps made the call at once.
+    fn go_on(
+        &self,
+        request: Request,
+        word: Word,
+        result: Option<InRegister>,
+        mut issue: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+    ) -> io::Result<usize> {
+        let issue = move |number| issue(borrow_number(number)?);
+        match result {
+            None => recover::call_with(&TABLE, self.number(), word, request, issue),
+            Some(result) => recover::check(&TABLE, self.number(), word, request, result, issue),
+        }
+        .into()
     }
 
     /// Makes another descriptor for the same connection, as `dup` does; both share one recovery.
@@ -90,7 +102,7 @@ impl Covered {
         let source = self.number();
         let copy = || Ok(rustix::io::fcntl_dupfd_cloexec(borrow_number(source)?, 3)?.into_raw_fd());
         let number = recover::duplicate(&TABLE, source, Membership::Asked, copy, |number| drop(adopt_number(number)))?;
-        Ok(Self { descriptor: Some(adopt_number(number)), connection: Arc::clone(&self.connection), kind: self.kind })
+        Ok(Self { descriptor: Some(adopt_number(number)), connection: Arc::clone(&self.connection) })
     }
 
     /// Replaces the recovery function, for this descriptor and all its clones. An episode that is open ends with the

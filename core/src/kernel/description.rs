@@ -146,16 +146,16 @@ pub(crate) fn looks_alive(fd: BorrowedFd<'_>) -> bool {
     if events.intersects(PollFlags::ERR | PollFlags::NVAL) {
         return false;
     }
-    let Ok(kind) = rustix::net::sockopt::socket_type(fd) else {
-        return !events.contains(PollFlags::HUP) || events.contains(PollFlags::IN);
-    };
-    if events.contains(PollFlags::HUP) {
-        return false;
+    // Without anything to read there is no end of the stream either.
+    let ends_here = || events.contains(PollFlags::IN) && ends_here(fd);
+    if let Some(state) = tcp_state(fd) {
+        return state == TcpState::Established && !events.contains(PollFlags::HUP) && !ends_here();
     }
-    if tcp_state(fd).is_some_and(|state| state != TcpState::Established) {
-        return false;
+    match rustix::net::sockopt::socket_type(fd) {
+        Ok(SocketType::STREAM) => !events.contains(PollFlags::HUP) && !ends_here(),
+        Ok(_) => !events.contains(PollFlags::HUP),
+        Err(_) => !events.contains(PollFlags::HUP) || events.contains(PollFlags::IN),
     }
-    kind != SocketType::STREAM || !ends_here(fd)
 }
 
 /// Whether a read on this stream socket would see its end, or its error, now.

@@ -25,9 +25,12 @@ process_wide! {
 /// # Errors
 ///
 /// Those of write(2).
-#[inline]
 pub(crate) fn write(fd: BorrowedFd<'_>, kind: Kind, bytes: &[u8]) -> io::Result<usize> {
-    if kind.has_peer() { write_to_peer(fd, kind, bytes) } else { io::write(fd, bytes) }
+    match kind {
+        Kind::Stream | Kind::Socket => rustix::net::send(fd, bytes, SendFlags::NOSIGNAL),
+        Kind::Pipe => write_to_pipe(fd, &[IoSlice::new(bytes)]),
+        Kind::File | Kind::Terminal | Kind::Channel | Kind::Other => io::write(fd, bytes),
+    }
 }
 
 /// writev(2) that reports a broken connection as `EPIPE` and nothing else.
@@ -45,16 +48,6 @@ pub(crate) fn write_vectored(fd: BorrowedFd<'_>, kind: Kind, parts: &[IoSlice<'_
     }
 }
 
-#[inline(never)]
-fn write_to_peer(fd: BorrowedFd<'_>, kind: Kind, bytes: &[u8]) -> io::Result<usize> {
-    if kind == Kind::Pipe {
-        write_to_pipe(fd, &[IoSlice::new(bytes)])
-    } else {
-        rustix::net::send(fd, bytes, SendFlags::NOSIGNAL)
-    }
-}
-
-#[cold]
 fn write_to_pipe(fd: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
     // Relaxed: a hint; a thread that does not see it yet learns the same from the kernel.
     if !KERNEL_LACKS_NOSIGNAL.load(Ordering::Relaxed) {

@@ -46,12 +46,25 @@ pub(crate) fn call_with(
 ) -> InRegister {
     if word.is_quiet() {
         let result = InRegister::from(issue(number));
-        if !word.is_covered() || request.is_met_by(result.signed()) {
-            return result;
-        }
-        return leave_after(table, number, request, word, result, issue);
+        return check(table, number, word, request, result, issue);
     }
     leave_before(table, number, request, word, issue)
+}
+
+/// The same, for a caller who has made the call already, because the word was quiet.
+#[inline]
+pub(crate) fn check(
+    table: &Table<Connection>,
+    number: RawFd,
+    word: Word,
+    request: Request,
+    result: InRegister,
+    issue: impl FnMut(RawFd) -> io::Result<usize>,
+) -> InRegister {
+    if !word.is_covered() || request.is_met_by(result.signed()) {
+        return result;
+    }
+    leave_after(table, number, request, word, result, issue)
 }
 
 /// The two ways off the success path. `issue` is handed over by value and lent from here on: if `call` lent it itself,
@@ -222,7 +235,8 @@ impl<'a> Troubled<'a> {
 
     /// Whether this very thread is recovering the connection.
     fn is_ours_to_end(&self) -> bool {
-        self.connection.gate.is_held_by(ThreadId::current())
+        // Nobody's, most of the time, and then the kernel need not be asked who we are.
+        self.connection.gate.holder().is_some_and(|holder| holder == ThreadId::current())
     }
 
     /// Recovers and issues again until the result is one of a living connection, or nobody can help.

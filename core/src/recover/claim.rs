@@ -16,24 +16,31 @@ use crate::table::{Epoch, Table};
 pub(super) struct Claim<'a> {
     table: &'a Table<Connection>,
     connection: &'a Arc<Connection>,
+    /// The members at the beginning. Nobody joins while the gate is claimed, so nobody else is one at the end.
+    numbers: &'a [RawFd],
     ended: bool,
 }
 
 impl<'a> Claim<'a> {
     /// Takes up the duty that [`Admission::Claimed`](crate::connection::Admission::Claimed) has laid on the caller,
     /// and keeps every member's calls away from the dead description.
-    pub(super) fn take_up(table: &'a Table<Connection>, connection: &'a Arc<Connection>) -> Self {
-        let claim = Self { table, connection, ended: false };
-        let numbers = connection.numbers();
+    ///
+    /// `numbers` are the members, asked for after the gate was claimed.
+    pub(super) fn take_up(table: &'a Table<Connection>, connection: &'a Arc<Connection>, numbers: &'a [RawFd]) -> Self {
         if let (true, Some(number)) = (connection.kind.is_socket(), numbers.first()) {
             note_timeouts(connection, *number);
         }
         for number in numbers {
-            if let Some(slot) = table.slot(number) {
+            if let Some(slot) = table.slot(*number) {
                 slot.make_busy(connection.identity);
             }
         }
-        claim
+        Self { table, connection, numbers, ended: false }
+    }
+
+    /// The members, those included that have left since.
+    pub(super) fn numbers(&self) -> &'a [RawFd] {
+        self.numbers
     }
 
     /// The epoch in which the connection failed.
@@ -64,7 +71,12 @@ impl<'a> Claim<'a> {
 
     fn end_at(&mut self, epoch: Epoch) {
         self.ended = true;
-        settle_all(self.table, self.connection, epoch);
+        // Words first, gate second: who passes the gate finds no member still BUSY.
+        for number in self.numbers {
+            if let Some(slot) = self.table.slot(*number) {
+                slot.settle(self.connection.identity, epoch);
+            }
+        }
         reached(Step::Settled);
         self.connection.awaits.store(None);
         self.connection.gate.open_at(epoch, ThreadId::current());
@@ -85,26 +97,21 @@ pub(super) fn note_timeouts(connection: &Connection, number: RawFd) {
     connection.note_timeouts(timeout(Timeout::Recv), timeout(Timeout::Send));
 }
 
-/// Words first, gate second: who passes the gate finds no member still BUSY.
-fn settle_all(table: &Table<Connection>, connection: &Connection, epoch: Epoch) {
-    for number in connection.numbers() {
-        if let Some(slot) = table.slot(number) {
-            slot.settle(connection.identity, epoch);
-        }
-    }
-}
-
 /// Ends the episode of a holder whose thread is gone (pthread_exit inside a recovery function, or a thread that a
 /// fork did not copy).
 pub(super) fn end_if_holder_is_gone(table: &Table<Connection>, connection: &Arc<Connection>) {
     let Some(holder) = connection.gate.holder() else { return };
     if holder.is_gone() && connection.gate.take_over(holder, ThreadId::current()) {
-        drop(Claim { table, connection, ended: false });
+        give_up(table, connection);
     }
 }
 
 /// In a forked child: ends the episode of a holder that exists in the parent only.
 pub(super) fn end_for_missing_holder(table: &Table<Connection>, connection: &Arc<Connection>) {
     connection.gate.seize(ThreadId::current());
-    drop(Claim { table, connection, ended: false });
+    give_up(table, connection);
+}
+
+fn give_up(table: &Table<Connection>, connection: &Arc<Connection>) {
+    drop(Claim { table, connection, numbers: &connection.numbers(), ended: false });
 }

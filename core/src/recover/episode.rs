@@ -89,10 +89,11 @@ pub(super) fn run(failed: &Failed<'_>) -> Ended {
     let _uncancellable = Uncancellable::begin();
     let started = Moment::now();
     reached(Step::Claimed);
-    let claim = Claim::take_up(failed.table, failed.connection);
+    let numbers = failed.connection.numbers();
+    let claim = Claim::take_up(failed.table, failed.connection, &numbers);
     reached(Step::Busy);
 
-    let mut tries = Tries::of(failed);
+    let mut tries = Tries::of(failed, &numbers);
     let (verdict, moved, error) = match tries.until_repaired().and_then(|repair| tries.put(repair, &claim)) {
         Ok(moved) => (Verdict::Recovered, moved, tries.last_error.take()),
         Err(Hopeless::Interrupted) => {
@@ -149,6 +150,8 @@ impl Old {
 /// The attempts of one episode.
 struct Tries<'a> {
     failed: &'a Failed<'a>,
+    /// The members, those included that have left since the episode began.
+    numbers: &'a [RawFd],
     /// The number to recover under: the one whose call failed, or if that has been closed meanwhile, another one. What a
     /// recovery function does to it would meet a stranger.
     number: RawFd,
@@ -161,9 +164,18 @@ struct Tries<'a> {
 }
 
 impl<'a> Tries<'a> {
-    fn of(failed: &'a Failed<'a>) -> Self {
-        let function = failed.connection.function();
-        Self { failed, number: failed.number, old: None, function, unread: 0, unsent: None, count: 0, last_error: None }
+    fn of(failed: &'a Failed<'a>, numbers: &'a [RawFd]) -> Self {
+        Self {
+            failed,
+            numbers,
+            number: failed.number,
+            old: None,
+            function: failed.connection.function(),
+            unread: 0,
+            unsent: None,
+            count: 0,
+            last_error: None,
+        }
     }
 
     /// Takes hold of the dead description, and looks at what it still holds.
@@ -190,8 +202,8 @@ impl<'a> Tries<'a> {
         {
             return Ok(Old::Pin(pin));
         }
-        let others = self.failed.connection.numbers();
-        for number in others.into_iter().filter(|number| was_open || *number != self.failed.number) {
+        let others = self.numbers.iter().copied();
+        for number in others.filter(|number| was_open || *number != self.failed.number) {
             match self.pin(number) {
                 Ok(pin) if self.is_ours(number) => return Ok(Old::Pin(pin)),
                 Err(errno) if self.is_ours(number) && errno != Errno::BADF => return Err(Hopeless::NoNumber(errno)),
@@ -211,8 +223,7 @@ impl<'a> Tries<'a> {
         if self.is_ours(self.failed.number) {
             return Ok(self.failed.number);
         }
-        let numbers = self.failed.connection.numbers();
-        numbers.into_iter().find(|number| self.is_ours(*number)).ok_or(Hopeless::AllClosed)
+        self.numbers.iter().copied().find(|number| self.is_ours(*number)).ok_or(Hopeless::AllClosed)
     }
 
     fn is_ours(&self, number: RawFd) -> bool {
@@ -330,9 +341,13 @@ impl<'a> Tries<'a> {
     /// The function says that the old description is back. A server that has answered and gone again meanwhile has
     /// left something to read that was not there before, and that is for the caller to find.
     fn check_revived(&self) -> Result<Repair, Hopeless> {
-        let unread = kernel::unread(self.old());
-        let is_back = looks_alive(self.old()) && self.server_answers() || unread > 0 && unread != self.unread;
+        let is_back = looks_alive(self.old()) && self.server_answers() || self.has_something_new();
         if is_back { Ok(Repair::InPlace) } else { Err(Hopeless::StillDead) }
+    }
+
+    fn has_something_new(&self) -> bool {
+        let unread = kernel::unread(self.old());
+        unread > 0 && unread != self.unread
     }
 
     /// A file looks alive as long as it is open; whether its server is there, only the server can say.
@@ -343,8 +358,7 @@ impl<'a> Tries<'a> {
     /// Puts the repair under every number.
     fn put(&mut self, repair: Repair, claim: &Claim<'_>) -> Result<Moved, Hopeless> {
         reached(Step::Obtained);
-        let mut transplant =
-            Transplant::new(self.failed.table, self.failed.connection, claim.epoch_after(Verdict::Recovered));
+        let mut transplant = Transplant::new(self.failed.table, self.failed.connection, claim);
         while let Some(Old::Member(number)) = self.old {
             if transplant.hold_still(number) {
                 break;

@@ -4,15 +4,16 @@
 //! ours any more and is left alone), the description is replaced, MOVING becomes live in the new generation. Covers that
 //! close or replace a number wait while it is MOVING, so nobody else's description is ever overwritten.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use rustix::io::{self, Errno};
 
+use super::claim::Claim;
 use super::death::is_writable;
 use super::fork;
 use super::step::{Step, reached};
-use crate::connection::{Connection, Numbers, Watched, change};
+use crate::connection::{Connection, Numbers, Verdict, Watched, change};
 use crate::kernel::{
     self, Blocked, carry_status_flags, close_on_exec, epoll_instances, is_open, pin, place_at, registrations, replace,
     same_description,
@@ -23,13 +24,16 @@ use crate::table::{Epoch, Kind, Slot, Table, Unlinked};
 pub(super) struct Transplant<'a> {
     table: &'a Table<Connection>,
     connection: &'a Arc<Connection>,
+    /// The members, those included that have left meanwhile.
+    numbers: &'a [RawFd],
     /// The epoch that the members' words get: that of the verdict.
     epoch: Epoch,
     /// A member that is MOVING from the beginning to the end: its turn comes last.
     held: Option<RawFd>,
     /// While a number is MOVING, a handler on this thread that closes it would wait for ever.
     _signals: Blocked,
-    watchers: Numbers,
+    /// The epoll instances that may watch the members; looked for once a member is to be replaced.
+    watchers: OnceCell<Numbers>,
     troubles: RefCell<Vec<String>>,
 }
 
@@ -42,14 +46,15 @@ pub(super) struct Moved {
 }
 
 impl<'a> Transplant<'a> {
-    pub(super) fn new(table: &'a Table<Connection>, connection: &'a Arc<Connection>, epoch: Epoch) -> Self {
+    pub(super) fn new(table: &'a Table<Connection>, connection: &'a Arc<Connection>, claim: &Claim<'a>) -> Self {
         Self {
             table,
             connection,
-            epoch,
+            numbers: claim.numbers(),
+            epoch: claim.epoch_after(Verdict::Recovered),
             held: None,
             _signals: Blocked::all(),
-            watchers: Numbers::new(),
+            watchers: OnceCell::new(),
             troubles: RefCell::default(),
         }
     }
@@ -67,7 +72,7 @@ impl<'a> Transplant<'a> {
     }
 
     /// Puts `staged` under every member that stands for `old`.
-    pub(super) fn publish(mut self, staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> Moved {
+    pub(super) fn publish(self, staged: BorrowedFd<'_>, old: BorrowedFd<'_>) -> Moved {
         let kind = self.connection.kind;
         if let Err(errno) = carry_status_flags(old, staged) {
             self.complain(format!("the status flags of the old description are lost: {errno}"));
@@ -77,7 +82,6 @@ impl<'a> Transplant<'a> {
             kernel::wake_blocked(old);
         }
         let slow_to_close = kind == Kind::File && is_writable(old) && kernel::is_remote_writable(old);
-        self.find_watchers();
         let count = self.each(|number| self.replace_member(staged, number, Some(old), slow_to_close));
         if let (Some(signal), false) = (self.connection.policy.kick, kind.is_socket())
             && let Err(errno) = kernel::kick_threads(signal)
@@ -88,30 +92,23 @@ impl<'a> Transplant<'a> {
     }
 
     /// `old` lives again: members that stand for another description get a copy of it.
-    pub(super) fn spread(mut self, old: BorrowedFd<'_>) -> Moved {
-        let elsewhere = |number: &RawFd| same_description(*number, old.as_raw_fd()) == Some(false);
-        if self.connection.numbers().iter().any(elsewhere) {
-            self.find_watchers();
-        }
+    pub(super) fn spread(self, old: BorrowedFd<'_>) -> Moved {
         let count = self.each(|number| self.replace_member(old, number, None, false));
         Moved { count, troubles: self.troubles.into_inner() }
     }
 
-    /// Whether a number was closed and reused behind our back: what it stands for is somebody else's.
+    /// Whether a number that does not stand for the old description was closed and reused behind our back: what it stands
+    /// for is somebody else's.
     ///
     /// After a fork that cannot be told from a member that another thread was moving when the child was made.
-    fn is_strangers(&self, number: RawFd, old: BorrowedFd<'_>) -> bool {
-        self.connection.forks_before == fork::count()
-            && same_description(number, old.as_raw_fd()) == Some(false)
-            && is_open(old.as_raw_fd())
+    fn is_strangers(&self, old: BorrowedFd<'_>) -> bool {
+        self.connection.forks_before == fork::count() && is_open(old.as_raw_fd())
     }
 
     fn each(&self, put: impl Fn(RawFd) -> io::Result<()>) -> usize {
-        let mut numbers = self.connection.numbers();
-        numbers.retain(|number| Some(*number) != self.held);
-        numbers.extend(self.held);
+        let others = self.numbers.iter().copied().filter(|number| Some(*number) != self.held);
         let moved = |number: &RawFd| self.table.slot(*number).is_some_and(|slot| self.one(*number, slot, &put));
-        numbers.iter().filter(|number| moved(number)).count()
+        others.chain(self.held).filter(moved).count()
     }
 
     /// Moves one member. False: the number is not ours any more, or could not be repaired and is now ordinary.
@@ -142,7 +139,9 @@ impl<'a> Transplant<'a> {
         // A recovery function may have been given a member's own number, if that was closed behind our back.
         let aside = if new.as_raw_fd() == number { Some(pin(number)?) } else { None };
         let new = aside.as_ref().map_or(new, AsFd::as_fd);
-        if same_description(new.as_raw_fd(), number) == Some(true) {
+        let stands_for = |one: BorrowedFd<'_>| same_description(one.as_raw_fd(), number);
+        let stands_for_old = old.and_then(|old| if old.as_raw_fd() == number { Some(true) } else { stands_for(old) });
+        if stands_for_old != Some(true) && stands_for(new) == Some(true) {
             return Ok(());
         }
         let close_on_exec = match close_on_exec(number) {
@@ -151,11 +150,11 @@ impl<'a> Transplant<'a> {
             Err(_) if place_at(new, number, true)? => return Ok(()),
             Err(errno) => return Err(errno),
         };
-        if old.is_some_and(|old| self.is_strangers(number, old)) {
+        if stands_for_old == Some(false) && old.is_some_and(|old| self.is_strangers(old)) {
             return Err(Errno::BADF);
         }
         // The order matters: once the old description is gone from the number, epoll cannot be told to forget it.
-        let mut registrations = registrations(number, &self.watchers);
+        let mut registrations = registrations(number, self.watchers());
         registrations.retain(|registration| registration.remove() == Ok(true));
         let replaced = if slow_to_close {
             kernel::replace_without_waiting(new, number, close_on_exec)
@@ -170,12 +169,12 @@ impl<'a> Transplant<'a> {
         replaced
     }
 
-    fn find_watchers(&mut self) {
-        self.watchers = match &self.connection.policy.watched {
+    fn watchers(&self) -> &[RawFd] {
+        self.watchers.get_or_init(|| match &self.connection.policy.watched {
             Watched::Nowhere => Numbers::new(),
             Watched::Everywhere => epoll_instances().into_iter().collect(),
             Watched::By(instances) => instances.iter().copied().collect(),
-        };
+        })
     }
 
     /// Keeps a trouble for the time after the verdict: a log may need what this thread holds.

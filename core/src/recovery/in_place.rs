@@ -41,14 +41,14 @@ pub(super) fn is_plain_tcp(socket: BorrowedFd<'_>) -> bool {
     protocol == Some(rustix::net::ipproto::TCP) && !layered
 }
 
-/// Connects `socket`, which must be dead, to an address of its own family.
+/// Connects `socket`, which must be dead, to an address, which must be one of its own family.
 pub(super) fn revive(socket: BorrowedFd<'_>, address: &Address, limit: Option<Duration>) -> Revival {
-    if !sockopt::socket_domain(socket).is_ok_and(|family| family == address.family()) || disconnect(socket).is_err() {
+    if disconnect(socket).is_err() {
         return Revival::Impossible;
     }
     let error = match connect_within(socket, address, limit) {
         // Close wait: the server has answered already, and gone again. What it sent is there to be read.
-        Ok(()) if is_connected_to_itself(socket) => Errno::CONNREFUSED.into(),
+        Ok(()) if is_connected_to_itself(socket, address) => Errno::CONNREFUSED.into(),
         Ok(()) if matches!(tcp_state(socket), Some(TcpState::Established | TcpState::CloseWait)) => {
             return Revival::Revived;
         }
@@ -64,8 +64,9 @@ pub(super) fn revive(socket: BorrowedFd<'_>, address: &Address, limit: Option<Du
     // A connect still under way must not succeed later, behind everybody's back.
     let _ = disconnect(socket);
     match error.raw_os_error() {
-        // EBUSY: kernels around 6.5, while a thread waits on the socket.
-        Some(libc::EBUSY | libc::EINVAL | libc::EOPNOTSUPP) => Revival::Impossible,
+        // EBUSY: kernels around 6.5, while a thread waits on the socket. EAFNOSUPPORT, or EINVAL where the address is too
+        // short: the socket is of another family.
+        Some(libc::EBUSY | libc::EINVAL | libc::EAFNOSUPPORT | libc::EOPNOTSUPP) => Revival::Impossible,
         _ => Revival::Unanswered(error),
     }
 }

@@ -1,6 +1,7 @@
 //! A new socket like the old one, connected within a given time.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use rustix::net::{SendFlags, SocketFlags, SocketType, sockopt};
 
 use super::address::Address;
 use crate::kernel::description::wait_for;
-use crate::kernel::socket::tcp_state;
 use crate::kernel::socket_options::copy_options;
 use crate::sync::clock::Moment;
 
@@ -35,16 +35,17 @@ pub(super) fn connected(address: &Address, old: BorrowedFd<'_>, limit: Option<Du
         Err(Errno::INPROGRESS | Errno::INTR) => finish_connect(new.as_fd(), limit)?,
         Err(errno) => return Err(errno.into()),
     }
-    if is_connected_to_itself(new.as_fd()) { Err(Errno::CONNREFUSED.into()) } else { Ok(new) }
+    if is_connected_to_itself(new.as_fd(), address) { Err(Errno::CONNREFUSED.into()) } else { Ok(new) }
 }
 
-/// Whether a TCP socket has met itself: where nobody listens on a port of the ephemeral range, sooner or later the
+/// Whether a socket that was connected to `address` has met itself: where nobody listens on a port of the ephemeral range, sooner or later the
 /// kernel chooses that very port for the caller's side, and the two ends are one (simultaneous open, RFC 9293 3.5).
-pub(super) fn is_connected_to_itself(socket: BorrowedFd<'_>) -> bool {
-    if tcp_state(socket).is_none() {
-        return false;
-    }
-    matches!((rustix::net::getsockname(socket), rustix::net::getpeername(socket)), (Ok(near), Ok(Some(far))) if near == far)
+pub(super) fn is_connected_to_itself(socket: BorrowedFd<'_>, address: &Address) -> bool {
+    let Address::Internet(address) = address else { return false };
+    let Ok(near) = rustix::net::getsockname(socket) else { return false };
+    // The port tells nearly always; the rest may have been a wildcard.
+    let may_be = SocketAddr::try_from(near.clone()).is_ok_and(|near| near.port() == address.port());
+    may_be && matches!(rustix::net::getpeername(socket), Ok(Some(far)) if far == near)
 }
 
 /// Waits for a connect that is under way on a socket of ours.
@@ -102,13 +103,13 @@ mod tests {
     fn a_socket_that_has_met_itself_is_told_from_one_that_has_met_a_server() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        assert!(!is_connected_to_itself(client.as_fd()));
+        assert!(!is_connected_to_itself(client.as_fd(), &Address::Internet(listener.local_addr().unwrap())));
 
         let lonely = rustix::net::socket(rustix::net::AddressFamily::INET, SocketType::STREAM, None).unwrap();
         rustix::net::bind(&lonely, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
         let own = SocketAddr::try_from(rustix::net::getsockname(&lonely).unwrap()).unwrap();
         rustix::net::connect(&lonely, &own).unwrap();
-        assert!(is_connected_to_itself(lonely.as_fd()));
+        assert!(is_connected_to_itself(lonely.as_fd(), &Address::Internet(own)));
     }
 
     #[test]

@@ -82,12 +82,6 @@ impl Kind {
         }
     }
 
-    /// Whether a write may raise SIGPIPE, and so is made with care.
-    #[inline]
-    pub(crate) const fn has_peer(self) -> bool {
-        self as u8 & PEER != 0
-    }
-
     /// A socket of any type.
     #[must_use]
     pub fn is_socket(self) -> bool {
@@ -303,8 +297,7 @@ mod tests {
             prop_assert_eq!(word.kind(), kind);
             prop_assert_eq!(word.epoch(), epoch);
             prop_assert!(word.is_covered() && word.is_quiet() && !word.is_busy() && !word.is_moving());
-            prop_assert_eq!(word.is_quiet_to_write(), !kind.has_peer());
-            prop_assert_eq!(kind.has_peer(), kind.is_socket() || kind == Kind::Pipe);
+            prop_assert_eq!(word.is_quiet_to_write(), !kind.is_socket() && kind != Kind::Pipe);
         }
 
         #[test]
