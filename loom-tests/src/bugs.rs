@@ -44,8 +44,8 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "gate opened before the words are written",
         file: "recover/claim.rs",
-        from: "settle_all(self.table, self.connection, epoch)",
-        to: "{ self.connection.gate.open_at(epoch, ThreadId::current()); settle_all(self.table, self.connection, epoch) }",
+        from: "self.settle_all(epoch)",
+        to: "{ self.connection.gate.open_at(epoch, ThreadId::current()); self.settle_all(epoch) }",
     },
     Bug { name: "slot unlinked after the kernel close", file: "models/peer.rs", from: "", to: "" },
     Bug {

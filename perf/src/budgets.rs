@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::figures::{Figure, Unit};
 use crate::installation::Installation;
-use crate::{instructions, listing, memory, program, ratios};
+use crate::{instructions, listing, memory, program, ratios, recovery};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -103,6 +103,7 @@ pub(crate) fn check(options: &Options) -> io::Result<ExitCode> {
     figures.extend(ratios::figures(&library, "single-threaded", options.rounds)?);
     ha_bench::become_multithreaded();
     figures.extend(ratios::figures(&library, "with threads", options.rounds)?);
+    figures.extend(recovery::ratios(options.rounds)?);
     figures.extend(instructions::of_calls(&path)?);
     figures.push(instructions::of_start(&path)?);
 

@@ -23,8 +23,18 @@ fn compared(way: Way, dups: usize, threads: usize, turns: usize) -> io::Result<(
     Ok((median(&mut plain), median(&mut added)))
 }
 
+/// How many times as long as by hand a recovery takes, for one caller without dups.
+pub(crate) fn ratios(turns: usize) -> io::Result<Vec<Figure>> {
+    let ratio = |way: Way| {
+        let (hand, added) = compared(way, 0, 1, turns)?;
+        let name = format!("recovery, {}: against by hand", way.name());
+        Ok(Figure::new(name, (hand + added) / hand, Unit::Times))
+    };
+    Way::ALL.into_iter().map(ratio).collect()
+}
+
 pub(crate) fn section(turns: usize) -> io::Result<Section> {
-    let mut figures = Vec::new();
+    let mut figures = ratios(turns)?;
     let mut by_dups = Vec::new();
     let mut by_threads = Vec::new();
     for way in Way::ALL {

@@ -72,14 +72,18 @@ impl<'a> Claim<'a> {
     fn end_at(&mut self, epoch: Epoch) {
         self.ended = true;
         // Words first, gate second: who passes the gate finds no member still BUSY.
+        self.settle_all(epoch);
+        reached(Step::Settled);
+        self.connection.awaits.store(None);
+        self.connection.gate.open_at(epoch, ThreadId::current());
+    }
+
+    fn settle_all(&self, epoch: Epoch) {
         for number in self.numbers {
             if let Some(slot) = self.table.slot(*number) {
                 slot.settle(self.connection.identity, epoch);
             }
         }
-        reached(Step::Settled);
-        self.connection.awaits.store(None);
-        self.connection.gate.open_at(epoch, ThreadId::current());
     }
 }
 
