@@ -3,6 +3,8 @@
 use std::os::fd::RawFd;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::sync::ArcSwapOption;
 
 use super::function::Failure;
@@ -76,7 +78,11 @@ pub(crate) struct History {
     recoveries: AtomicU64,
     attempts: AtomicU64,
     retransmitted: AtomicU64,
-    last: ArcSwapOption<Episode>,
+    /// See [`packed`].
+    last_failure: AtomicU64,
+    /// In nanoseconds.
+    last_duration: AtomicU64,
+    last_error: ArcSwapOption<String>,
 }
 
 impl History {
@@ -86,7 +92,13 @@ impl History {
         if episode.verdict == Verdict::Recovered {
             self.recoveries.fetch_add(1, Ordering::Relaxed);
         }
-        self.last.store(Some(Arc::new(episode.clone())));
+        let nanoseconds = u64::try_from(episode.duration.as_nanos()).unwrap_or(u64::MAX);
+        self.last_duration.store(nanoseconds, Ordering::Relaxed);
+        self.last_failure.store(packed(episode.failure), Ordering::Relaxed);
+        // A store visits every thread that has loaded anything like it, so ten thousand that recover would each visit all.
+        if episode.error.is_some() || self.last_error.load().is_some() {
+            self.last_error.store(episode.error.clone().map(Arc::new));
+        }
     }
 
     pub(crate) fn note_retransmission(&self) {
@@ -96,7 +108,8 @@ impl History {
     pub(crate) fn report(&self, generation: u32) -> Report {
         let episodes = self.episodes.load(Ordering::Relaxed);
         let recoveries = self.recoveries.load(Ordering::Relaxed);
-        let last = self.last.load();
+        let last_failure = unpacked(self.last_failure.load(Ordering::Relaxed));
+        let last_duration = Duration::from_nanos(self.last_duration.load(Ordering::Relaxed));
         Report {
             episodes,
             recoveries,
@@ -104,9 +117,46 @@ impl History {
             attempts: self.attempts.load(Ordering::Relaxed),
             retransmitted: self.retransmitted.load(Ordering::Relaxed),
             generation,
-            last_failure: last.as_ref().map(|episode| episode.failure),
-            last_error: last.as_ref().and_then(|episode| episode.error.clone()),
-            last_duration: last.as_ref().map(|episode| episode.duration),
+            last_failure,
+            last_error: self.last_error.load().as_deref().cloned(),
+            last_duration: last_failure.map(|_| last_duration),
         }
+    }
+}
+
+const ERRNO: u64 = 1;
+const END_OF_FILE: u64 = 2;
+const TORN: u64 = 3;
+const TAG_BITS: u32 = 2;
+
+/// A failure in one word, the tag lowest; never zero.
+fn packed(failure: Failure) -> u64 {
+    match failure {
+        Failure::Errno(errno) => u64::from(errno.raw_os_error().unsigned_abs()) << TAG_BITS | ERRNO,
+        Failure::EndOfFile => END_OF_FILE,
+        Failure::Torn(bytes) => (bytes as u64) << TAG_BITS | TORN,
+    }
+}
+
+fn unpacked(word: u64) -> Option<Failure> {
+    let value = word >> TAG_BITS;
+    match word & ((1 << TAG_BITS) - 1) {
+        ERRNO => Some(Failure::Errno(Errno::from_raw_os_error(value as i32))),
+        END_OF_FILE => Some(Failure::EndOfFile),
+        TORN => Some(Failure::Torn(value as usize)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_comes_back_as_it_was_noted() {
+        for failure in [Failure::Errno(Errno::CONNRESET), Failure::EndOfFile, Failure::Torn(0), Failure::Torn(1 << 40)] {
+            assert_eq!(unpacked(packed(failure)), Some(failure));
+        }
+        assert_eq!(unpacked(0), None);
     }
 }

@@ -74,7 +74,10 @@ impl<'a> Claim<'a> {
         // Words first, gate second: who passes the gate finds no member still BUSY.
         self.settle_all(epoch);
         reached(Step::Settled);
-        self.connection.awaits.store(None);
+        // Only what a thread that is gone has left behind: a store visits every thread of the process.
+        if self.connection.awaits.load().is_some() {
+            self.connection.awaits.store(None);
+        }
         self.connection.gate.open_at(epoch, ThreadId::current());
     }
 
