@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_failure_comes_back_as_it_was_noted() {
-        for failure in [Failure::Errno(Errno::CONNRESET), Failure::EndOfFile, Failure::Torn(0), Failure::Torn(1 << 40)] {
+        for failure in [Failure::Errno(Errno::CONNRESET), Failure::EndOfFile, Failure::Torn(0), Failure::Torn(1 << 40)]
+        {
             assert_eq!(unpacked(packed(failure)), Some(failure));
         }
         assert_eq!(unpacked(0), None);

@@ -6,7 +6,7 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{BorrowedFd, RawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ha_core::number::{Operation, Watch, unforked};
@@ -23,59 +23,80 @@ pub(super) struct Journal {
     bound: usize,
     /// Whether a write is looking at the connection before it begins.
     checking: AtomicBool,
-    state: Mutex<State>,
+    /// Relaxed throughout: it says nothing of any other memory.
+    conversation: AtomicU64,
+    /// Used only where bytes may be sent again.
+    kept: Mutex<Kept>,
 }
 
+/// What the outstanding bytes are.
 #[derive(Debug, Default)]
-struct State {
-    /// Whether anything was sent at all.
-    has_spoken: bool,
-    /// The conversation is encrypted: a new connection cannot take it up.
-    is_encrypted: bool,
-    /// The program was told that the connection is at its end. What it says after that is for nobody else.
-    has_ended: bool,
-    /// Bytes sent since bytes were last received.
-    outstanding: usize,
-    /// The outstanding bytes, as long as all of them are within the bound.
-    kept: Vec<u8>,
+struct Kept {
+    /// As long as all of them are within the bound.
+    bytes: Vec<u8>,
     replays: u32,
 }
 
-impl State {
-    fn is_lost(&self) -> bool {
-        self.is_encrypted || self.has_ended
+/// Where the conversation has come to, in one word.
+///
+/// ```text
+///  63                            3     2       1        0
+/// +-------------------------------+-----+---------+------+
+/// | bytes sent since bytes were   |ENDED|ENCRYPTED|SPOKEN|
+/// | last received                 |     |         |      |
+/// +-------------------------------+-----+---------+------+
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Conversation(u64);
+
+/// Something was sent.
+const SPOKEN: u64 = 1 << 0;
+/// A new connection cannot take the conversation up.
+const ENCRYPTED: u64 = 1 << 1;
+/// The program was told that the connection is at its end. What it says after that is for nobody else.
+const ENDED: u64 = 1 << 2;
+const OUTSTANDING_SHIFT: u32 = 3;
+
+impl Conversation {
+    const fn outstanding(self) -> usize {
+        (self.0 >> OUTSTANDING_SHIFT) as usize
+    }
+
+    const fn has_spoken(self) -> bool {
+        self.0 & SPOKEN != 0
+    }
+
+    const fn is_lost(self) -> bool {
+        self.0 & (ENCRYPTED | ENDED) != 0
     }
 
     /// Whether the connection is between two requests, and a new one could take it up.
-    fn is_idle(&self) -> bool {
-        self.outstanding == 0 && !self.is_lost()
+    const fn is_idle(self) -> bool {
+        self.outstanding() == 0 && !self.is_lost()
     }
 
-    fn can_be_replayed(&self) -> bool {
-        let is_kept = self.outstanding > 0 && self.kept.len() == self.outstanding;
-        is_kept && self.replays < MOST_REPLAYS && !self.is_lost()
+    const fn written(self, bytes: usize, begins_a_handshake: bool) -> Self {
+        let encrypted = if self.outstanding() == 0 && begins_a_handshake { ENCRYPTED } else { 0 };
+        Self((self.0 | SPOKEN | encrypted).saturating_add((bytes as u64) << OUTSTANDING_SHIFT))
     }
 
-    fn note_written(&mut self, parts: &[IoSlice<'_>], bound: usize) {
-        self.has_spoken = true;
-        self.is_encrypted |= self.outstanding == 0 && begins_a_handshake(parts);
-        for part in parts {
-            let was_whole = self.kept.len() == self.outstanding;
-            self.outstanding += part.len();
-            if was_whole && self.outstanding <= bound && !self.is_encrypted {
-                self.kept.extend_from_slice(part);
-            }
+    const fn received(self, bytes: usize) -> Self {
+        if bytes == 0 { Self(self.0 | ENDED) } else { Self(self.0 & ((1 << OUTSTANDING_SHIFT) - 1)) }
+    }
+}
+
+impl Kept {
+    fn can_be_replayed(&self, conversation: Conversation) -> bool {
+        let outstanding = conversation.outstanding();
+        let is_whole = outstanding > 0 && self.bytes.len() == outstanding;
+        is_whole && self.replays < MOST_REPLAYS && !conversation.is_lost()
+    }
+
+    /// Keeps what was written, if all before it is kept. `before` and `after` are the conversation around the write.
+    fn keep(&mut self, parts: &[IoSlice<'_>], before: Conversation, after: Conversation, bound: usize) {
+        if self.bytes.len() == before.outstanding() && after.outstanding() <= bound && !after.is_lost() {
+            parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
         }
-    }
-
-    fn note_received(&mut self, bytes: usize) {
-        if bytes == 0 {
-            self.has_ended = true;
-            return;
-        }
-        self.outstanding = 0;
-        self.kept.clear();
-        self.replays = 0;
     }
 }
 
@@ -88,20 +109,24 @@ fn begins_a_handshake(parts: &[IoSlice<'_>]) -> bool {
 
 impl Journal {
     pub(super) fn bounded(bound: usize) -> Self {
-        Self { bound, checking: AtomicBool::new(false), state: Mutex::default() }
+        Self { bound, checking: AtomicBool::new(false), conversation: AtomicU64::new(0), kept: Mutex::default() }
     }
 
     /// Sends again what has no answer, on a connection that nobody else can use yet.
     pub(super) fn replay(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        let kept = self.with(|state| {
-            let can_be_replayed = state.can_be_replayed();
-            state.replays += u32::from(can_be_replayed);
-            (can_be_replayed || state.outstanding == 0).then(|| state.kept.clone())
+        let again = self.with_kept(|kept| {
+            let conversation = self.conversation();
+            if conversation.outstanding() == 0 {
+                return Some(Vec::new());
+            }
+            let can_be_replayed = kept.can_be_replayed(conversation);
+            kept.replays += u32::from(can_be_replayed);
+            can_be_replayed.then(|| kept.bytes.clone())
         });
         // On a new connection the program would wait for an answer that nobody was asked for.
-        let kept =
-            kept.ok_or_else(|| io::Error::other("the outstanding request was sent too often, or is too long"))?;
-        let mut rest = kept.as_slice();
+        let again =
+            again.ok_or_else(|| io::Error::other("the outstanding request was sent too often, or is too long"))?;
+        let mut rest = again.as_slice();
         while !rest.is_empty() {
             let sent = send(socket, rest, SendFlags::NOSIGNAL)?;
             rest = rest.get(sent..).unwrap_or_default();
@@ -109,9 +134,25 @@ impl Journal {
         Ok(())
     }
 
-    /// Lends the state out. A fork would leave the lock taken in the child, and a signal handler would wait for it.
-    fn with<R>(&self, look: impl FnOnce(&mut State) -> R) -> R {
-        unforked(|| look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner)))
+    fn conversation(&self) -> Conversation {
+        Conversation(self.conversation.load(Ordering::Relaxed))
+    }
+
+    /// Takes the conversation on, and returns where it was and where it is.
+    fn go_on(&self, step: impl Fn(Conversation) -> Conversation) -> (Conversation, Conversation) {
+        let update = |word| Some(step(Conversation(word)).0);
+        match self.conversation.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update) {
+            Ok(before) | Err(before) => (Conversation(before), step(Conversation(before))),
+        }
+    }
+
+    /// Lends out what is kept. A fork would leave the lock taken in the child, and a signal handler would wait for it.
+    fn with_kept<R>(&self, look: impl FnOnce(&mut Kept) -> R) -> R {
+        unforked(|| look(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn can_be_replayed(&self) -> bool {
+        self.bound > 0 && self.with_kept(|kept| kept.can_be_replayed(self.conversation()))
     }
 }
 
@@ -119,8 +160,8 @@ impl Watch for Journal {
     /// A connection that died between two requests is healed before the next one is sent: the first bytes after a peer's
     /// end of file are accepted by the kernel, and lost.
     fn before_write(&self, number: RawFd) {
-        let is_idle = self.with(|state| state.is_idle() && state.has_spoken);
-        if is_idle {
+        let conversation = self.conversation();
+        if conversation.is_idle() && conversation.has_spoken() {
             // Relaxed: read by the engine on this thread.
             self.checking.store(true, Ordering::Relaxed);
             let _ = probe(number);
@@ -129,26 +170,93 @@ impl Watch for Journal {
     }
 
     fn wrote(&self, parts: &[IoSlice<'_>]) {
-        self.with(|state| state.note_written(parts, self.bound));
-    }
-
-    fn wrote_unseen(&self, bytes: usize) {
-        self.with(|state| {
-            state.has_spoken = true;
-            state.outstanding += bytes;
+        let bytes = parts.iter().map(|part| part.len()).sum();
+        let handshake = begins_a_handshake(parts);
+        let written = |conversation: Conversation| conversation.written(bytes, handshake);
+        if self.bound == 0 {
+            self.go_on(written);
+            return;
+        }
+        self.with_kept(|kept| {
+            let (before, after) = self.go_on(written);
+            kept.keep(parts, before, after, self.bound);
         });
     }
 
+    fn wrote_unseen(&self, bytes: usize) {
+        self.go_on(|conversation| conversation.written(bytes, false));
+    }
+
     fn received(&self, bytes: usize) {
-        self.with(|state| state.note_received(bytes));
+        let received = |conversation: Conversation| conversation.received(bytes);
+        if self.bound == 0 || bytes == 0 {
+            self.go_on(received);
+            return;
+        }
+        self.with_kept(|kept| {
+            self.go_on(received);
+            *kept = Kept::default();
+        });
     }
 
     fn permits(&self, operation: Operation) -> bool {
-        let is_checking = self.checking.load(Ordering::Relaxed);
-        self.with(|state| match operation {
-            Operation::Write => state.is_idle() || state.can_be_replayed(),
-            Operation::Read { .. } => is_checking && state.is_idle() || state.can_be_replayed(),
+        let is_idle = self.conversation().is_idle();
+        match operation {
+            Operation::Write => is_idle || self.can_be_replayed(),
+            Operation::Read { .. } => self.checking.load(Ordering::Relaxed) && is_idle || self.can_be_replayed(),
             Operation::Sync | Operation::Control | Operation::Passive => false,
-        })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrote(journal: &Journal, bytes: &[u8]) {
+        journal.wrote(&[IoSlice::new(bytes)]);
+    }
+
+    #[test]
+    fn a_connection_is_idle_between_an_answer_and_the_next_request() {
+        let journal = Journal::bounded(0);
+        assert!(journal.conversation().is_idle() && !journal.conversation().has_spoken());
+        wrote(&journal, b"request");
+        assert!(!journal.permits(Operation::Write));
+        journal.received(1);
+        assert!(journal.permits(Operation::Write) && journal.conversation().has_spoken());
+        journal.wrote_unseen(5);
+        assert_eq!(journal.conversation().outstanding(), 5);
+    }
+
+    #[test]
+    fn after_a_handshake_or_an_end_nothing_is_permitted_again() {
+        for end in [|journal: &Journal| wrote(journal, b"\x16\x03\x01"), |journal: &Journal| journal.received(0)] {
+            let journal = Journal::bounded(100);
+            end(&journal);
+            journal.received(1);
+            assert!(!journal.permits(Operation::Write) && !journal.permits(Operation::Read { at: None }));
+        }
+    }
+
+    #[test]
+    fn a_request_in_parts_can_be_replayed_as_long_as_all_of_it_is_kept() {
+        let journal = Journal::bounded(8);
+        wrote(&journal, b"half");
+        wrote(&journal, b"rest");
+        assert!(journal.permits(Operation::Read { at: None }));
+        wrote(&journal, b"!");
+        assert!(!journal.permits(Operation::Read { at: None }));
+        journal.received(3);
+        wrote(&journal, b"next");
+        assert!(journal.permits(Operation::Read { at: None }));
+    }
+
+    #[test]
+    fn a_count_that_would_not_fit_stays_large() {
+        let all = Conversation(0)
+            .written(usize::MAX >> OUTSTANDING_SHIFT, false)
+            .written(usize::MAX >> OUTSTANDING_SHIFT, true);
+        assert!(!all.is_idle() && all.outstanding() > 1 << 40);
     }
 }
