@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::IoSlice;
+use std::num::NonZeroI32;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ pub struct Policy {
     /// Whether a TCP socket may be revived in place although other processes may share it.
     pub(crate) in_place_after_fork: bool,
     /// The real-time signal that moves threads blocked on something that is no socket.
-    pub(crate) kick: Option<i32>,
+    pub(crate) kick: Option<NonZeroI32>,
     /// Where to look for epoll instances that watch a member.
     pub(crate) watched: Watched,
     pub(crate) observer: Option<Observer>,

@@ -1,5 +1,6 @@
 //! Covering a descriptor, in a sentence.
 
+use std::num::NonZeroI32;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
@@ -156,9 +157,9 @@ impl Builder {
     }
 
     /// After a recovery sends this real-time signal to every thread, so that calls which sleep on the old description
-    /// move to the new one. For pipes, FIFOs and terminals; sockets need no such help.
+    /// move to the new one. For pipes, FIFOs and terminals; sockets need no such help. Signal 0 is none.
     pub fn kicking_with(mut self, signal: i32) -> Self {
-        self.policy.kick = Some(signal);
+        self.policy.kick = NonZeroI32::new(signal);
         self
     }
 

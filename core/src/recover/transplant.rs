@@ -84,7 +84,7 @@ impl<'a> Transplant<'a> {
         let slow_to_close = kind == Kind::File && is_writable(old) && kernel::is_remote_writable(old);
         let count = self.each(|number| self.replace_member(staged, number, Some(old), slow_to_close));
         if let (Some(signal), false) = (self.connection.policy.kick, kind.is_socket())
-            && let Err(errno) = kernel::kick_threads(signal)
+            && let Err(errno) = kernel::kick_threads(signal.get())
         {
             self.complain(format!("threads on the old description cannot be moved with signal {signal}: {errno}"));
         }
