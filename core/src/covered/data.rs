@@ -139,7 +139,7 @@ impl Write for &Covered {
     #[inline]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let word = TABLE.word(self.number());
-        let result = word.is_quiet_to_write().then(|| rustix::io::write(&**self, buffer));
+        let result = word.is_covered_and_quiet_to_write().then(|| rustix::io::write(&**self, buffer));
         match result {
             Some(Ok(moved)) if moved == buffer.len() => Ok(moved),
             _ => self.write_on(buffer, word, result.map(InRegister::from)),

@@ -147,12 +147,12 @@ pub(crate) fn looks_alive(fd: BorrowedFd<'_>) -> bool {
         return false;
     }
     // Without anything to read there is no end of the stream either.
-    let ends_here = || events.contains(PollFlags::IN) && ends_here(fd);
+    let is_over = || events.contains(PollFlags::IN) && ends_here(fd);
     if let Some(state) = tcp_state(fd) {
-        return state == TcpState::Established && !events.contains(PollFlags::HUP) && !ends_here();
+        return state == TcpState::Established && !events.contains(PollFlags::HUP) && !is_over();
     }
     match rustix::net::sockopt::socket_type(fd) {
-        Ok(SocketType::STREAM) => !events.contains(PollFlags::HUP) && !ends_here(),
+        Ok(SocketType::STREAM) => !events.contains(PollFlags::HUP) && !is_over(),
         Ok(_) => !events.contains(PollFlags::HUP),
         Err(_) => !events.contains(PollFlags::HUP) || events.contains(PollFlags::IN),
     }

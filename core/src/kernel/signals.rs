@@ -99,6 +99,16 @@ fn sigpipe_is_pending() -> bool {
     unsafe { libc::sigismember(&raw const pending, libc::SIGPIPE) == 1 }
 }
 
+/// Whether SIGPIPE is raised on this thread by what runs. It is never delivered.
+#[cfg(test)]
+pub(crate) fn raises_sigpipe(run: impl FnOnce()) -> bool {
+    let sigpipe = sigpipe_set();
+    let _blocked = Blocked::these(&sigpipe);
+    let _consumed = Consume(&sigpipe);
+    run();
+    sigpipe_is_pending()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

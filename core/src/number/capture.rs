@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 
 use rustix::io;
 
-use crate::recover::{InRegister, Request, TABLE, call_with, leave_after};
+use crate::recover::{InRegister, Request, TABLE, call_with, check};
 use crate::table::{Kind, Word};
 
 /// What the table says about a number at one moment.
@@ -123,8 +123,8 @@ impl Captured {
         call_with(&TABLE, self.number, self.word, request.judged_by_kind(), issue)
     }
 
-    /// Takes over after a call that was made at once, because the number [was quiet](Self::is_quiet), and whose result is
-    /// [not enough](Request::is_met_by).
+    /// Takes over after a call that was made at once, because the number [was quiet](Self::is_quiet). A result that is
+    /// [enough](Request::is_met_by) is returned.
     ///
     /// As [`call`](Self::call) from there on.
     #[inline]
@@ -134,6 +134,6 @@ impl Captured {
         result: io::Result<usize>,
         issue: impl FnMut(RawFd) -> io::Result<usize>,
     ) -> InRegister {
-        leave_after(&TABLE, self.number, request.judged_by_kind(), self.word, result.into(), issue)
+        check(&TABLE, self.number, self.word, request.judged_by_kind(), result.into(), issue)
     }
 }

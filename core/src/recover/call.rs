@@ -71,7 +71,7 @@ pub(crate) fn check(
 /// what it captures would have to stand in memory before every call.
 #[cold]
 #[inline(never)]
-pub(crate) fn leave_after(
+fn leave_after(
     table: &Table<Connection>,
     number: RawFd,
     request: Request,

@@ -6,7 +6,7 @@ use rustix::net::sockopt::{self, Timeout};
 
 use super::descriptor::descriptor;
 use super::step::{Step, reached};
-use crate::connection::{Connection, Verdict};
+use crate::connection::{Connection, Numbers, Verdict};
 use crate::sync::Arc;
 use crate::sync::thread::ThreadId;
 use crate::table::{Epoch, Table};
@@ -17,30 +17,33 @@ pub(super) struct Claim<'a> {
     table: &'a Table<Connection>,
     connection: &'a Arc<Connection>,
     /// The members at the beginning. Nobody joins while the gate is claimed, so nobody else is one at the end.
-    numbers: &'a [RawFd],
+    numbers: Numbers,
     ended: bool,
 }
 
 impl<'a> Claim<'a> {
     /// Takes up the duty that [`Admission::Claimed`](crate::connection::Admission::Claimed) has laid on the caller,
     /// and keeps every member's calls away from the dead description.
-    ///
-    /// `numbers` are the members, asked for after the gate was claimed.
-    pub(super) fn take_up(table: &'a Table<Connection>, connection: &'a Arc<Connection>, numbers: &'a [RawFd]) -> Self {
-        if let (true, Some(number)) = (connection.kind.is_socket(), numbers.first()) {
+    pub(super) fn take_up(table: &'a Table<Connection>, connection: &'a Arc<Connection>) -> Self {
+        let claim = Self::of(table, connection);
+        if let (true, Some(number)) = (connection.kind.is_socket(), claim.numbers.first()) {
             note_timeouts(connection, *number);
         }
-        for number in numbers {
+        for number in &claim.numbers {
             if let Some(slot) = table.slot(*number) {
                 slot.make_busy(connection.identity);
             }
         }
-        Self { table, connection, numbers, ended: false }
+        claim
+    }
+
+    fn of(table: &'a Table<Connection>, connection: &'a Arc<Connection>) -> Self {
+        Self { table, connection, numbers: connection.numbers(), ended: false }
     }
 
     /// The members, those included that have left since.
-    pub(super) fn numbers(&self) -> &'a [RawFd] {
-        self.numbers
+    pub(super) fn numbers(&self) -> &[RawFd] {
+        &self.numbers
     }
 
     /// The epoch in which the connection failed.
@@ -82,7 +85,7 @@ impl<'a> Claim<'a> {
     }
 
     fn settle_all(&self, epoch: Epoch) {
-        for number in self.numbers {
+        for number in &self.numbers {
             if let Some(slot) = self.table.slot(*number) {
                 slot.settle(self.connection.identity, epoch);
             }
@@ -109,16 +112,12 @@ pub(super) fn note_timeouts(connection: &Connection, number: RawFd) {
 pub(super) fn end_if_holder_is_gone(table: &Table<Connection>, connection: &Arc<Connection>) {
     let Some(holder) = connection.gate.holder() else { return };
     if holder.is_gone() && connection.gate.take_over(holder, ThreadId::current()) {
-        give_up(table, connection);
+        drop(Claim::of(table, connection));
     }
 }
 
 /// In a forked child: ends the episode of a holder that exists in the parent only.
 pub(super) fn end_for_missing_holder(table: &Table<Connection>, connection: &Arc<Connection>) {
     connection.gate.seize(ThreadId::current());
-    give_up(table, connection);
-}
-
-fn give_up(table: &Table<Connection>, connection: &Arc<Connection>) {
-    drop(Claim { table, connection, numbers: &connection.numbers(), ended: false });
+    drop(Claim::of(table, connection));
 }

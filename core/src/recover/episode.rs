@@ -1,6 +1,6 @@
 //! An episode, from the claim to its verdict: the recovery function, its attempts, and what its answer leads to.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -89,11 +89,10 @@ pub(super) fn run(failed: &Failed<'_>) -> Ended {
     let _uncancellable = Uncancellable::begin();
     let started = Moment::now();
     reached(Step::Claimed);
-    let numbers = failed.connection.numbers();
-    let claim = Claim::take_up(failed.table, failed.connection, &numbers);
+    let claim = Claim::take_up(failed.table, failed.connection);
     reached(Step::Busy);
 
-    let mut tries = Tries::of(failed, &numbers);
+    let mut tries = Tries::of(failed, claim.numbers());
     let (verdict, moved, error) = match tries.until_repaired().and_then(|repair| tries.put(repair, &claim)) {
         Ok(moved) => (Verdict::Recovered, moved, tries.last_error.take()),
         Err(Hopeless::Interrupted) => {
@@ -327,6 +326,7 @@ impl<'a> Tries<'a> {
     }
 
     fn accept(&self, staged: OwnedFd) -> Result<Repair, Hopeless> {
+        let staged = self.apart(staged)?;
         let expected = self.failed.connection.kind;
         let got = kind_of(staged.as_fd()).unwrap_or(Kind::Other);
         if got != expected {
@@ -336,6 +336,17 @@ impl<'a> Tries<'a> {
             Some(true) => self.check_revived(),
             _ => Ok(Repair::Staged(staged)),
         }
+    }
+
+    /// A member that was closed behind our back has a number that the kernel gives out again, also to the recovery
+    /// function. It is the member's to keep, and what is staged needs another one, or it would be closed with it.
+    fn apart(&self, staged: OwnedFd) -> Result<OwnedFd, Hopeless> {
+        if !self.is_ours(staged.as_raw_fd()) {
+            return Ok(staged);
+        }
+        let apart = self.pin(staged.as_raw_fd()).map_err(Hopeless::NoNumber)?;
+        let _member = staged.into_raw_fd();
+        Ok(apart)
     }
 
     /// The function says that the old description is back. A server that has answered and gone again meanwhile has

@@ -19,7 +19,7 @@ pub(crate) mod step;
 mod transplant;
 mod waiting;
 
-pub(crate) use call::{call, call_with, check, leave_after};
+pub(crate) use call::{call, call_with, check};
 pub(crate) use death::is_writable;
 pub(crate) use membership::{attach, detach, duplicate, replace};
 pub use outcome::Outcome;

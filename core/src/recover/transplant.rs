@@ -32,7 +32,7 @@ pub(super) struct Transplant<'a> {
     held: Option<RawFd>,
     /// While a number is MOVING, a handler on this thread that closes it would wait for ever.
     _signals: Blocked,
-    /// The epoll instances that may watch the members; looked for once a member is to be replaced.
+    /// The epoll instances that may watch the members; looked for when a member is to be replaced, once.
     watchers: OnceCell<Numbers>,
     troubles: RefCell<Vec<String>>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Moved {
 }
 
 impl<'a> Transplant<'a> {
-    pub(super) fn new(table: &'a Table<Connection>, connection: &'a Arc<Connection>, claim: &Claim<'a>) -> Self {
+    pub(super) fn new(table: &'a Table<Connection>, connection: &'a Arc<Connection>, claim: &'a Claim<'_>) -> Self {
         Self {
             table,
             connection,
@@ -82,6 +82,8 @@ impl<'a> Transplant<'a> {
             kernel::wake_blocked(old);
         }
         let slow_to_close = kind == Kind::File && is_writable(old) && kernel::is_remote_writable(old);
+        // Before a number is MOVING, as whoever closes it waits from then on.
+        self.watchers();
         let count = self.each(|number| self.replace_member(staged, number, Some(old), slow_to_close));
         if let (Some(signal), false) = (self.connection.policy.kick, kind.is_socket())
             && let Err(errno) = kernel::kick_threads(signal.get())

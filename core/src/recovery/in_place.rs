@@ -41,9 +41,10 @@ pub(super) fn is_plain_tcp(socket: BorrowedFd<'_>) -> bool {
     protocol == Some(rustix::net::ipproto::TCP) && !layered
 }
 
-/// Connects `socket`, which must be dead, to an address, which must be one of its own family.
+/// Connects `socket`, which must be dead, to an address of its own family.
 pub(super) fn revive(socket: BorrowedFd<'_>, address: &Address, limit: Option<Duration>) -> Revival {
-    if disconnect(socket).is_err() {
+    // Asked first: what a socket of another family still holds is not to be lost for nothing.
+    if !sockopt::socket_domain(socket).is_ok_and(|family| family == address.family()) || disconnect(socket).is_err() {
         return Revival::Impossible;
     }
     let error = match connect_within(socket, address, limit) {
@@ -64,9 +65,8 @@ pub(super) fn revive(socket: BorrowedFd<'_>, address: &Address, limit: Option<Du
     // A connect still under way must not succeed later, behind everybody's back.
     let _ = disconnect(socket);
     match error.raw_os_error() {
-        // EBUSY: kernels around 6.5, while a thread waits on the socket. EAFNOSUPPORT, or EINVAL where the address is too
-        // short: the socket is of another family.
-        Some(libc::EBUSY | libc::EINVAL | libc::EAFNOSUPPORT | libc::EOPNOTSUPP) => Revival::Impossible,
+        // EBUSY: kernels around 6.5, while a thread waits on the socket.
+        Some(libc::EBUSY | libc::EINVAL | libc::EOPNOTSUPP) => Revival::Impossible,
         _ => Revival::Unanswered(error),
     }
 }

@@ -198,6 +198,12 @@ impl Word {
         self.0 & (BUSY | MOVING | DETOUR | (PEER as u64) << KIND_SHIFT) == 0
     }
 
+    /// The same of a covered number only: of any other one nobody knows what it stands for.
+    #[inline]
+    pub(crate) const fn is_covered_and_quiet_to_write(self) -> bool {
+        self.0 & (COVERED | BUSY | MOVING | DETOUR | (PEER as u64) << KIND_SHIFT) == COVERED
+    }
+
     #[inline]
     pub(crate) const fn is_covered(self) -> bool {
         self.0 & COVERED != 0
@@ -298,6 +304,7 @@ mod tests {
             prop_assert_eq!(word.epoch(), epoch);
             prop_assert!(word.is_covered() && word.is_quiet() && !word.is_busy() && !word.is_moving());
             prop_assert_eq!(word.is_quiet_to_write(), !kind.is_socket() && kind != Kind::Pipe);
+            prop_assert_eq!(word.is_covered_and_quiet_to_write(), word.is_quiet_to_write());
         }
 
         #[test]
@@ -325,7 +332,7 @@ mod tests {
     #[test]
     fn nothing_is_neither_covered_nor_in_the_way() {
         for word in [Word::NONE, Word::RESERVED] {
-            assert!(!word.is_covered() && word.is_quiet());
+            assert!(!word.is_covered() && word.is_quiet() && !word.is_covered_and_quiet_to_write());
             assert_eq!(word.identity(), None);
         }
     }

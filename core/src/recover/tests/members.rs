@@ -5,12 +5,14 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use rustix::io::{Errno, FdFlags};
 
+use crate::Attempt;
 use crate::connection::Membership;
-use crate::covered::{Covered, cover};
-use crate::kernel::{borrow_number, replace, same_description};
+use crate::covered::{Covered, adopt_number, cover};
+use crate::kernel::{borrow_number, place_at, replace, same_description};
 use crate::recover::step::{Step, at_every_step};
 use crate::recover::{Request, TABLE, call};
 use crate::testing::{Server, echo, own, swallow, until};
@@ -20,6 +22,24 @@ fn write_raw(number: RawFd) -> rustix::io::Result<usize> {
         rustix::net::send(borrow_number(number)?, b"x", rustix::net::SendFlags::NOSIGNAL)
     })
     .into()
+}
+
+#[test]
+fn what_is_opened_under_the_very_number_that_was_closed_stays_there_and_reaches_the_copies() {
+    let high = rustix::io::fcntl_dupfd_cloexec(std::fs::File::open("/dev/null").unwrap(), 900).unwrap();
+    let number = high.as_raw_fd();
+    let again = move |_: &Attempt<'_>| {
+        let opened = std::fs::File::options().write(true).open("/dev/null")?;
+        assert!(place_at(opened.as_fd(), number, true)?);
+        Ok(adopt_number(number))
+    };
+    let mut covered = cover(high).recovered_with(again).spreading(Duration::ZERO).attach().unwrap();
+    let mut copy = covered.try_clone().unwrap();
+    drop(adopt_number(number));
+    assert_eq!(covered.write(b"x").unwrap(), 1);
+    assert_eq!(copy.write(b"x").unwrap(), 1);
+    assert_eq!(same_description(number, copy.as_raw_fd()), Some(true));
+    assert_eq!((covered.report().attempts, covered.report().recoveries), (1, 1));
 }
 
 /// Whether a step is of a kind, whatever number it names.

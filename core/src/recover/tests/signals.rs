@@ -3,14 +3,30 @@
 #![allow(unsafe_code)]
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::covered::{Covered, cover};
+use crate::kernel::signals::raises_sigpipe;
 use crate::recover::step::{Step, at_every_step};
 use crate::sync::thread::{ThreadId, process_id};
 use crate::sync::{Arc, AtomicBool, Ordering};
-use crate::testing::{Server, echo, is_asleep, pour, silence, until};
+use crate::testing::{Never, Server, echo, is_asleep, pour, silence, until};
+
+#[test]
+fn a_write_on_a_number_that_has_left_the_table_raises_no_sigpipe() {
+    let (near, far) = UnixStream::pair().unwrap();
+    let mut covered = cover(near).recovered_by(Never).attach().unwrap();
+    crate::number::detach(covered.as_raw_fd()).unwrap();
+    drop(far);
+    assert!(!raises_sigpipe(|| assert_eq!(covered.write(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe)));
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert!(raises_sigpipe(|| assert!(rustix::io::write(&writer, b"x").is_err())));
+}
 
 extern "C" fn nothing(_: libc::c_int) {}
 

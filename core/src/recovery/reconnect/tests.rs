@@ -67,6 +67,21 @@ fn nobody() -> String {
 }
 
 #[test]
+fn what_a_dead_socket_holds_is_not_lost_to_an_address_of_another_family() {
+    let server = Server::start();
+    let client = TcpStream::connect(&server.address).unwrap();
+    let mut connection = server.accept();
+    connection.write_all(b"bye").unwrap();
+    drop(connection);
+    while !wait_for(client.as_fd(), PollFlags::RDHUP, LONG).unwrap() {}
+    let nobody = Reconnect::to(["[::1]:1"]);
+    assert!(matches!(nobody.recover(&attempt(client.as_fd())), Err(RecoveryError::Again(_))));
+    let mut held = String::new();
+    (&client).read_to_string(&mut held).unwrap();
+    assert_eq!(held, "bye");
+}
+
+#[test]
 fn a_dead_connection_is_revived_in_place_with_its_dups_and_registrations() {
     let server = Server::start();
     let client = server.dead_client();
