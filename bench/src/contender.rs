@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use ha_core::{Covered, cover};
 
 use crate::library::{Attached, Calls, Library};
-use crate::tables::{Never, Numbers};
+use crate::tables::{Never, Numbers, raise_limit};
 
 /// One way.
 pub trait Contender {
@@ -101,6 +101,36 @@ impl Contender for Covering {
     #[inline]
     fn read(&self, end: &Attached, buffer: &mut [u8]) -> isize {
         self.0.covers.read(end.number(), buffer)
+    }
+}
+
+/// Another way, with a number that is not one of the first.
+#[derive(Clone, Copy, Debug)]
+pub struct Farther<C>(pub C);
+
+/// In no table's first part.
+const FAR: RawFd = 2_000;
+
+impl<C: Contender> Contender for Farther<C> {
+    type End = C::End;
+
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn hold(&self, descriptor: OwnedFd) -> io::Result<C::End> {
+        raise_limit(2 * u64::from(FAR.unsigned_abs()));
+        self.0.hold(rustix::io::fcntl_dupfd_cloexec(&descriptor, FAR)?)
+    }
+
+    #[inline]
+    fn write(&self, end: &C::End, bytes: &[u8]) -> isize {
+        self.0.write(end, bytes)
+    }
+
+    #[inline]
+    fn read(&self, end: &C::End, buffer: &mut [u8]) -> isize {
+        self.0.read(end, buffer)
     }
 }
 

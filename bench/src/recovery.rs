@@ -2,7 +2,7 @@
 //!
 //! Each round the server dies and a call meets it. Whoever made the call finds out, obtains a new connection, puts it
 //! under every number, and calls again. The new connection comes from loopback, from a Unix socket or from a local
-//! file, which is as little as it can cost, so that what differs is the way.
+//! regular file, which is as little as it can cost, so that what differs is the way.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -11,12 +11,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ha_core::{Attempt, Covered, Reconnect, RecoveryError, cover};
+use ha_core::{Attempt, Builder, Covered, Reconnect, RecoveryError, cover};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, connect, connect_unspec, send, sockopt};
+use tempfile::NamedTempFile;
 
 /// What dies, and how it comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ impl Way {
 enum Server {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener, std::os::unix::net::SocketAddr),
-    File,
+    File(NamedTempFile),
 }
 
 impl Server {
@@ -68,7 +70,7 @@ impl Server {
                 let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
                 Self::Unix(UnixListener::bind_addr(&address)?, address)
             }
-            Way::File => Self::File,
+            Way::File => Self::File(NamedTempFile::new()?),
         })
     }
 
@@ -76,7 +78,7 @@ impl Server {
         Ok(match self {
             Self::Tcp(_, address) => TcpStream::connect(address)?.into(),
             Self::Unix(_, address) => UnixStream::connect_addr(address)?.into(),
-            Self::File => File::options().write(true).open("/dev/null")?.into(),
+            Self::File(file) => File::options().append(true).open(file)?.into(),
         })
     }
 
@@ -88,7 +90,7 @@ impl Server {
                 sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
             }
             Self::Unix(listener, _) => drop(listener.accept()?),
-            Self::File => {
+            Self::File(_) => {
                 // SAFETY: it is what a program does that closes a number twice; who owns it opens it again.
                 unsafe { rustix::io::close(number) };
             }
@@ -213,15 +215,28 @@ impl Rounds {
         Self::verified(server, Box::new(client), threads)
     }
 
-    /// The same, with libha.
+    /// The same, with libha, which is told that no epoll instance watches.
     ///
     /// # Errors
     ///
     /// When it cannot connect or be covered.
     pub fn with_libha(way: Way, dups: usize, threads: usize) -> io::Result<Self> {
+        Self::covered(way, dups, threads, Builder::unwatched)
+    }
+
+    /// A client with libha that any epoll instance of the process may watch, which is what libha assumes.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot connect or be covered.
+    pub fn watched(way: Way) -> io::Result<Self> {
+        Self::covered(way, 0, 1, |builder| builder)
+    }
+
+    fn covered(way: Way, dups: usize, threads: usize, finish: impl FnOnce(Builder) -> Builder) -> io::Result<Self> {
         let server = Arc::new(Server::new(way)?);
         let lower = lower_numbers()?;
-        let builder = cover(server.connect()?).spreading(Duration::ZERO).unwatched();
+        let builder = finish(cover(server.connect()?).spreading(Duration::ZERO));
         let builder = match (way, &*server) {
             (Way::TcpInPlace, Server::Tcp(_, address)) => builder.recovered_by(Reconnect::to([address.to_string()])),
             _ => {
@@ -273,18 +288,24 @@ impl Rounds {
 
     fn play_with_threads(&self, rounds: u64) -> io::Result<Duration> {
         let (start, end) = (Barrier::new(self.threads + 1), Barrier::new(self.threads + 1));
+        // Where one recovery has failed nobody is connected, and there is nobody to die next.
+        let failed = AtomicBool::new(false);
         let mut spent = Duration::ZERO;
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..self.threads)
                 .map(|member| {
-                    let (start, end) = (&start, &end);
+                    let (start, end, failed) = (&start, &end, &failed);
                     scope.spawn(move || {
                         let mut all = Ok(());
                         for _ in 0..rounds {
                             start.wait();
                             let written = self.client.write(member).map(drop);
+                            failed.fetch_or(written.is_err(), Ordering::Relaxed);
                             all = all.and(written);
                             end.wait();
+                            if failed.load(Ordering::Relaxed) {
+                                break;
+                            }
                         }
                         all
                     })
@@ -293,11 +314,15 @@ impl Rounds {
             let mut died = Ok(());
             for _ in 0..rounds {
                 let this_time = self.server.die(self.client.number());
+                failed.fetch_or(this_time.is_err(), Ordering::Relaxed);
                 died = died.and(this_time);
                 start.wait();
                 let began = Instant::now();
                 end.wait();
                 spent += began.elapsed();
+                if failed.load(Ordering::Relaxed) {
+                    break;
+                }
             }
             let all =
                 threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())));

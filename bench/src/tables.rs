@@ -74,8 +74,8 @@ impl Numbers for Mutex<HashMap<RawFd, Entry>> {
 
     #[inline]
     fn has(&self, number: RawFd) -> bool {
-        let entry = self.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
-        entry.is_some_and(|entry| *entry == number)
+        let entries = self.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&number).is_some_and(|entry| **entry == number)
     }
 }
 
@@ -154,7 +154,7 @@ impl Numbers for Vec<ArcSwapOption<RawFd>> {
     }
 }
 
-/// This many open descriptors, the first of them in the place of all others; fewer where the limits of the process end.
+/// This many open descriptors of one device; fewer where the limits of the process end.
 ///
 /// # Errors
 ///

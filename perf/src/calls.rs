@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use ha_bench::contender::{Api, Contender, Covering, Direct, Plain, Uncovered};
+use ha_bench::contender::{Api, Contender, Covering, Direct, Farther, Plain, Uncovered};
 use ha_bench::library::{Calls, Library};
 use ha_bench::places::device;
 
@@ -15,6 +15,8 @@ pub(crate) enum Who {
     Libc,
     Uncovered,
     Covered,
+    UncoveredFar,
+    CoveredFar,
     Rustix,
     Rust,
 }
@@ -40,6 +42,8 @@ pub(crate) fn make(options: &Options) -> io::Result<()> {
         Who::Libc => by(&Plain(Calls::libc()?), options),
         Who::Uncovered => by(&Uncovered(library), options),
         Who::Covered => by(&Covering(library), options),
+        Who::UncoveredFar => by(&Farther(Uncovered(library)), options),
+        Who::CoveredFar => by(&Farther(Covering(library)), options),
         Who::Rustix => by(&Direct, options),
         Who::Rust => by(&Api, options),
     }

@@ -26,6 +26,12 @@ pub(crate) enum Unit {
     Count,
 }
 
+impl Unit {
+    pub(crate) const fn is_time(self) -> bool {
+        matches!(self, Self::Nanoseconds | Self::Microseconds | Self::Milliseconds | Self::Seconds)
+    }
+}
+
 impl Figure {
     pub(crate) fn new(name: impl Into<String>, value: f64, unit: Unit) -> Self {
         Self { name: name.into(), value, unit }

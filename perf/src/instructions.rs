@@ -16,12 +16,15 @@ pub(crate) fn of_calls(library: &Path) -> io::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for what in ["write", "read"] {
         let counts = at_the_same_time([("libc", what), ("uncovered", what), ("covered", what)], &of)?;
+        let far = at_the_same_time([("uncovered-far", what), ("covered-far", what)], &of)?;
         let direct = at_the_same_time([("rustix", what), ("rust", what)], &of)?;
         let mut add =
             |name: &str, value| figures.push(Figure::new(format!("{what}: {name}"), value, Unit::Instructions));
         add("libc", counts[0]);
         add("cover adds, uncovered number", counts[1] - counts[0]);
         add("cover adds, covered number", counts[2] - counts[0]);
+        add("cover adds, uncovered number from 1024 on", far[0] - counts[0]);
+        add("cover adds, covered number from 1024 on", far[1] - counts[0]);
         add("Rust API adds", direct[1] - direct[0]);
     }
     Ok(figures)

@@ -34,17 +34,20 @@ type Forbidden = (&'static str, fn(&str) -> bool);
 /// What would make the path wait for other processors, or other processors wait for it.
 const FORBIDDEN: [Forbidden; 3] = [
     ("locked instructions", |line| line.starts_with("lock") || line.starts_with("xchg") && line.contains('(')),
-    ("thread-locals", |line| line.contains("%fs:") || line.contains("%gs:")),
+    ("thread-locals", |line| THREAD_LOCAL.iter().any(|sign| line.contains(sign))),
     ("writes outside of the stack", |line| writes_memory(line) && !line.ends_with("(%rsp)")),
 ];
 
+/// How a thread-local is found: by the segment, or in a library by a call that returns its address or how far away it is.
+const THREAD_LOCAL: [&str; 4] = ["%fs:", "%gs:", "__tls_get_addr", "tlsdesc"];
+
 fn writes_memory(line: &str) -> bool {
     let Some((operation, operands)) = line.split_once(char::is_whitespace) else { return false };
-    let changes = ["mov", "add", "sub", "or", "and", "xor", "inc", "dec", "xadd", "cmpxchg"];
-    let reads_only = ["movs", "movz"];
-    changes.iter().any(|prefix| operation.starts_with(prefix))
-        && !reads_only.iter().any(|prefix| operation.starts_with(prefix) && operation.len() > prefix.len())
-        && operands.trim_end().ends_with(')')
+    // What has memory for its last operand writes to it, but for what only reads or only computes an address.
+    let reads_only =
+        ["cmp", "test", "bt ", "lea", "call", "jmp", "push", "nop", "prefetch", "mul", "imul", "div", "idiv"];
+    let operands = operands.trim_end();
+    operands.ends_with(')') && !reads_only.iter().any(|prefix| line.starts_with(prefix)) && !operation.starts_with("cs")
 }
 
 struct SuccessPath {
@@ -117,8 +120,11 @@ mod tests {
         assert!(is("locked instructions", "lock cmpxchg %rcx,(%rdi)"));
         assert!(is("locked instructions", "xchg   %rax,(%rdi)"));
         assert!(is("thread-locals", "mov    %fs:0x0,%rax"));
+        assert!(is("thread-locals", "call   8f040 <__tls_get_addr@plt>"));
         assert!(is("writes outside of the stack", "mov    %rax,0x10(%rdi)"));
         assert!(is("writes outside of the stack", "mov    %rax,0x91a83(%rip)"));
+        assert!(is("writes outside of the stack", "sete   0x10(%rdi)"));
+        assert!(is("writes outside of the stack", "movsb  %ds:(%rsi),%es:(%rdi)"));
     }
 
     #[test]
@@ -128,5 +134,7 @@ mod tests {
         assert!(!is("writes outside of the stack", "mov    (%rax,%rcx,1),%rcx"));
         assert!(!is("writes outside of the stack", "movzbl 0x8(%rax),%eax"));
         assert!(!is("writes outside of the stack", "cmp    %rbx,0x8(%rax)"));
+        assert!(!is("writes outside of the stack", "cs nopw 0x0(%rax,%rax,1)"));
+        assert!(!is("writes outside of the stack", "jmp    *0x91a83(%rip)"));
     }
 }

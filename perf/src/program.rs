@@ -1,11 +1,15 @@
 //! Whole programs: the library's size, what it adds to a start, and programs that know nothing of it.
+#![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::figures::{Figure, Unit, median};
 
@@ -87,6 +91,18 @@ fn compared(name: &str, ha: &Path, options: &[&str], program: &[&str], rounds: u
     Ok(Figure::new(format!("under ha run: {name}"), median(&mut under) / median(&mut plain), Unit::Times))
 }
 
+trait EndingWithItsParent {
+    fn ending_with_its_parent(&mut self) -> &mut Self;
+}
+
+impl EndingWithItsParent for Command {
+    fn ending_with_its_parent(&mut self) -> &mut Self {
+        let die = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
+        // SAFETY: one system call, which may be made between fork and exec.
+        unsafe { self.pre_exec(die) }
+    }
+}
+
 /// A redis server of our own, for as long as this lives.
 struct Redis {
     process: Child,
@@ -104,6 +120,7 @@ impl Redis {
             .arg(directory)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .ending_with_its_parent()
             .spawn();
         let process = match started {
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),

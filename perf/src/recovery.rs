@@ -3,6 +3,7 @@
 use std::io;
 
 use ha_bench::recovery::{Rounds, Way};
+use ha_bench::tables::many_descriptors;
 
 use crate::figures::{Axis, Figure, Line, Plot, Section, Unit, median};
 
@@ -31,6 +32,26 @@ pub(crate) fn ratios(turns: usize) -> io::Result<Vec<Figure>> {
         Ok(Figure::new(name, (hand + added) / hand, Unit::Times))
     };
     Way::ALL.into_iter().map(ratio).collect()
+}
+
+/// What looking for epoll instances costs, which is what a staged recovery does unless it is told where they are.
+fn with_many_numbers(turns: usize) -> io::Result<Vec<Figure>> {
+    let (told, asking) = (Rounds::with_libha(Way::Unix, 0, 1)?, Rounds::watched(Way::Unix)?);
+    let added = |name: &str| -> io::Result<Figure> {
+        let mut differences = Vec::new();
+        for _ in 0..turns {
+            let told = told.play(TURN)?.as_secs_f64();
+            differences.push((asking.play(TURN)?.as_secs_f64() - told) * 1e6 / TURN as f64);
+        }
+        Ok(Figure::new(
+            format!("Unix, looking for epoll instances among {name}"),
+            median(&mut differences),
+            Unit::Microseconds,
+        ))
+    };
+    let among_few = added("few numbers")?;
+    let _many = many_descriptors(2_000)?;
+    Ok(vec![among_few, added("2,000 numbers")?])
 }
 
 pub(crate) fn section(turns: usize) -> io::Result<Section> {
@@ -68,6 +89,7 @@ pub(crate) fn section(turns: usize) -> io::Result<Section> {
         }
         by_threads.extend(lines);
     }
+    figures.extend(with_many_numbers(turns)?);
     let plot = |file: &str, title: &str, horizontal, lines| Plot {
         file: file.into(),
         title: title.into(),
@@ -79,7 +101,8 @@ pub(crate) fn section(turns: usize) -> io::Result<Section> {
         title: "Recovery".into(),
         about:
             "From the reset to the moment when every thread's call has come through: found out, connected again, put \
-                under every number, called again. By hand means the same calls written for the one case."
+                under every number, called again. By hand means the same calls written for the one case. libha is told that \
+                no epoll instance watches, but where it says so: else it asks every number of the process whether it is one."
                 .into(),
         figures,
         plots: vec![
