@@ -83,12 +83,12 @@ fn compared(name: &str, ha: &Path, options: &[&str], program: &[&str], rounds: u
     let with = || timed(Command::new(ha).arg("run").args(options).arg("--").args(program));
     // What is read for the first time is read from elsewhere.
     without()?;
-    let (mut plain, mut under) = (Vec::new(), Vec::new());
+    let mut ratios = Vec::new();
     for _ in 0..rounds {
-        plain.push(without()?);
-        under.push(with()?);
+        let (before, under, after) = (without()?, with()?, without()?);
+        ratios.push(under / f64::midpoint(before, after));
     }
-    Ok(Figure::new(format!("under ha run: {name}"), median(&mut under) / median(&mut plain), Unit::Times))
+    Ok(Figure::new(format!("under ha run: {name}"), median(&mut ratios), Unit::Times))
 }
 
 trait EndingWithItsParent {

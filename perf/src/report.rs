@@ -60,7 +60,7 @@ pub(crate) fn write(options: &Options) -> io::Result<()> {
     step("recoveries");
     let recovery = recovery::section(rounds)?;
     step("programs under ha run");
-    let programs = program::throughput(&ha, rounds.div_ceil(20).max(5))?;
+    let programs = program::throughput(&ha, rounds.div_ceil(10).max(5))?;
     step("storm");
     let storm = storm::section(options.connections)?;
     step("page");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ha_bench::tables::raise_limit;
 use ha_core::{Covered, Reconnect, cover};
+use rustix::process::{Resource, getrlimit};
 
 use crate::figures::{Axis, Figure, Line, Plot, Section, Unit};
 use crate::serve::BIN_MILLISECONDS;
@@ -76,8 +77,16 @@ struct Storm {
     lost: usize,
 }
 
+/// Descriptors that a connection needs while it recovers: its own, one that holds on to what is dead, and a new one.
+const DESCRIPTORS: usize = 3;
+/// Descriptors for everything else.
+const OTHERS: usize = 256;
+
 fn rage(wanted: usize, manner: &Manner) -> io::Result<Storm> {
-    raise_limit(wanted as u64 * 2 + 256);
+    raise_limit((wanted * DESCRIPTORS + OTHERS) as u64);
+    let limit = getrlimit(Resource::Nofile).current.and_then(|limit| usize::try_from(limit).ok());
+    let allowed = limit.map_or(wanted, |limit| limit.saturating_sub(OTHERS) / DESCRIPTORS);
+    let wanted = wanted.min(allowed).max(1);
     let server = Server::start(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let address = server.address;
     let clients = connect(address, wanted, manner.spread)?;
@@ -116,14 +125,10 @@ fn rage(wanted: usize, manner: &Manner) -> io::Result<Storm> {
     })
 }
 
-/// As many connections as the limits allow.
 fn connect(address: SocketAddr, wanted: usize, spread: Duration) -> io::Result<Vec<Covered>> {
     let mut clients = Vec::with_capacity(wanted);
     while clients.len() < wanted {
-        let stream = match TcpStream::connect(address) {
-            Err(why) if why.raw_os_error() == Some(libc::EMFILE) && !clients.is_empty() => break,
-            stream => stream?,
-        };
+        let stream = TcpStream::connect(address)?;
         let again = Reconnect::to([address.to_string()])
             .then(|server, _| rustix::io::write(server, b"x").map(drop).map_err(Into::into));
         let client = cover(stream).recovered_by(again).spreading(spread).within(DEADLINE).unwatched().attach();

@@ -74,7 +74,7 @@ enum Hopeless {
 impl Hopeless {
     /// Whether another attempt makes sense.
     fn may_pass(&self) -> bool {
-        matches!(self, Self::Function(RecoveryError::Again(_)) | Self::StillDead | Self::Closed)
+        matches!(self, Self::Function(RecoveryError::Again(_)) | Self::StillDead | Self::Closed | Self::NoNumber(_))
     }
 }
 
@@ -239,7 +239,6 @@ impl<'a> Tries<'a> {
         let policy = &connection.policy;
         self.number = self.find_member()?;
         let _holding = Holding::begin(connection, self.number).ok_or(Hopeless::TooDeep)?;
-        self.take_hold()?;
         let consecutive = connection.limits.consecutive();
         if !connection.limits.admit() {
             return Err(Hopeless::Limit);
@@ -264,6 +263,9 @@ impl<'a> Tries<'a> {
     }
 
     fn attempt(&mut self) -> Result<Repair, Hopeless> {
+        if self.old.is_none() {
+            self.take_hold()?;
+        }
         self.count += 1;
         if let Some(Old::Member(number)) = self.old
             && !self.is_ours(number)
