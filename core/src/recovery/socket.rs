@@ -38,8 +38,9 @@ pub(super) fn connected(address: &Address, old: BorrowedFd<'_>, limit: Option<Du
     if is_connected_to_itself(new.as_fd(), address) { Err(Errno::CONNREFUSED.into()) } else { Ok(new) }
 }
 
-/// Whether a socket that was connected to `address` has met itself: where nobody listens on a port of the ephemeral range, sooner or later the
-/// kernel chooses that very port for the caller's side, and the two ends are one (simultaneous open, RFC 9293 3.5).
+/// Whether a socket that was connected to `address` has met itself: where nobody listens on a port of the ephemeral range,
+/// sooner or later the kernel chooses that very port for the caller's side, and the two ends are one (simultaneous open, RFC
+/// 9293 3.5).
 pub(super) fn is_connected_to_itself(socket: BorrowedFd<'_>, address: &Address) -> bool {
     let Address::Internet(address) = address else { return false };
     let Ok(near) = rustix::net::getsockname(socket) else { return false };

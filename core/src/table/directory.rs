@@ -19,7 +19,8 @@ use crate::sync::{AtomicPtr, Ordering};
 
 /// Slots in a chunk: 16 KiB of them.
 const CHUNK: usize = 1024;
-/// Chunks in the root, the place of the first one included: together they reach the kernel's default limit for a process (`fs.nr_open`, 2^20).
+/// Chunks in the root, the place of the first one included: together they reach the kernel's default limit for a process
+/// (`fs.nr_open`, 2^20).
 const ROOT: usize = 1024;
 
 type Chunk<E> = [Slot<E>; CHUNK];

@@ -1,8 +1,8 @@
 //! The table: from a number to its word and its entry, without a lock.
 //!
 //! Numbers below 2^20 (descriptors) and from 0x4000_0000 on (connection ids of the message passing) are found in a
-//! [`directory`], by one load (the first 1024) or two dependent ones. Whatever lies beyond both is sparse and found in a map, off the fast path; such
-//! numbers exist only where somebody has raised `fs.nr_open`.
+//! [`directory`], by one load (the first 1024) or two dependent ones. Whatever lies beyond both is sparse and found in a
+//! map, off the fast path; such numbers exist only where somebody has raised `fs.nr_open`.
 
 mod directory;
 mod slot;
