@@ -32,11 +32,7 @@ const MODELLED: &[Adaptation] = &[
         from: "first: [const { Slot::new() }; CHUNK],",
         to: "first: std::array::from_fn(|_| Slot::new()),",
     },
-    Adaptation {
-        file: "table/slot.rs",
-        from: "pub(super) const fn new() -> Self",
-        to: "pub(super) fn new() -> Self",
-    },
+    Adaptation { file: "table/slot.rs", from: "pub(super) const fn new() -> Self", to: "pub(super) fn new() -> Self" },
     Adaptation { file: "table/slot.rs", from: "ArcSwapOption::const_empty()", to: "ArcSwapOption::empty()" },
     Adaptation {
         file: "table/directory.rs",
