@@ -33,5 +33,5 @@ fn a_process_without_a_number_to_spare_recovers_as_soon_as_it_has_some() {
         all.clear();
         assert_eq!(write.join().unwrap(), 1);
     });
-    assert_eq!((covered.report().attempts, covered.report().recoveries), (1, 1));
+    assert_eq!(covered.report().recoveries, 1);
 }

@@ -57,9 +57,9 @@ impl Budget {
     pub(crate) fn kept(&self, figures: &[Figure]) -> Kept {
         match self.find(figures) {
             None => Kept::Unknown,
-            // A figure that is no number keeps nothing.
-            // Nor does a time, which says more of the machine than of libha.
+            // A time says more of the machine than of libha.
             Some(figure) if figure.unit.is_time() => Kept::Unknown,
+            // A figure that is no number keeps nothing.
             Some(figure) if figure.value <= self.at_most + self.margin => Kept::Yes,
             Some(_) => Kept::No,
         }

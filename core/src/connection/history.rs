@@ -48,6 +48,8 @@ pub struct Episode {
 }
 
 /// What has happened to a connection since it was attached.
+///
+/// Asked for while an episode ends, each figure is right, but what is said of the last one may be of two.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
@@ -95,7 +97,7 @@ impl History {
         let nanoseconds = u64::try_from(episode.duration.as_nanos()).unwrap_or(u64::MAX);
         self.last_duration.store(nanoseconds, Ordering::Relaxed);
         self.last_failure.store(packed(episode.failure), Ordering::Relaxed);
-        // A store visits every thread that has loaded anything like it, so ten thousand that recover would each visit all.
+        // A store visits every thread that has loaded anything like it. Where the first attempt succeeds there is none.
         if episode.error.is_some() || self.last_error.load().is_some() {
             self.last_error.store(episode.error.clone().map(Arc::new));
         }

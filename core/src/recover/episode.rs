@@ -239,6 +239,11 @@ impl<'a> Tries<'a> {
         let policy = &connection.policy;
         self.number = self.find_member()?;
         let _holding = Holding::begin(connection, self.number).ok_or(Hopeless::TooDeep)?;
+        match self.take_hold() {
+            // There may be a number later; each attempt looks.
+            Ok(()) | Err(Hopeless::NoNumber(_)) => {}
+            Err(hopeless) => return Err(hopeless),
+        }
         let consecutive = connection.limits.consecutive();
         if !connection.limits.admit() {
             return Err(Hopeless::Limit);
@@ -328,12 +333,12 @@ impl<'a> Tries<'a> {
     }
 
     fn accept(&self, staged: OwnedFd) -> Result<Repair, Hopeless> {
-        let staged = self.apart(staged)?;
         let expected = self.failed.connection.kind;
         let got = kind_of(staged.as_fd()).unwrap_or(Kind::Other);
         if got != expected {
             return Err(Hopeless::OtherKind { expected, got });
         }
+        let staged = self.apart(staged)?;
         match same_description(staged.as_raw_fd(), self.old().as_raw_fd()) {
             Some(true) => self.check_revived(),
             _ => Ok(Repair::Staged(staged)),
@@ -346,9 +351,8 @@ impl<'a> Tries<'a> {
         if !self.is_ours(staged.as_raw_fd()) {
             return Ok(staged);
         }
-        let apart = self.pin(staged.as_raw_fd()).map_err(Hopeless::NoNumber)?;
-        let _member = staged.into_raw_fd();
-        Ok(apart)
+        let member = staged.into_raw_fd();
+        self.pin(member).map_err(Hopeless::NoNumber)
     }
 
     /// The function says that the old description is back. A server that has answered and gone again meanwhile has
@@ -372,6 +376,9 @@ impl<'a> Tries<'a> {
     fn put(&mut self, repair: Repair, claim: &Claim<'_>) -> Result<Moved, Hopeless> {
         reached(Step::Obtained);
         let mut transplant = Transplant::new(self.failed.table, self.failed.connection, claim);
+        if matches!(repair, Repair::Staged(_)) {
+            transplant.find_watchers();
+        }
         while let Some(Old::Member(number)) = self.old {
             if transplant.hold_still(number) {
                 break;

@@ -32,7 +32,7 @@ pub(super) struct Transplant<'a> {
     held: Option<RawFd>,
     /// While a number is MOVING, a handler on this thread that closes it would wait for ever.
     _signals: Blocked,
-    /// The epoll instances that may watch the members; looked for when a member is to be replaced, once.
+    /// The epoll instances that may watch the members.
     watchers: OnceCell<Numbers>,
     troubles: RefCell<Vec<String>>,
 }
@@ -82,8 +82,6 @@ impl<'a> Transplant<'a> {
             kernel::wake_blocked(old);
         }
         let slow_to_close = kind == Kind::File && is_writable(old) && kernel::is_remote_writable(old);
-        // Before a number is MOVING, as whoever closes it waits from then on.
-        self.watchers();
         let count = self.each(|number| self.replace_member(staged, number, Some(old), slow_to_close));
         if let (Some(signal), false) = (self.connection.policy.kick, kind.is_socket())
             && let Err(errno) = kernel::kick_threads(signal.get())
@@ -169,6 +167,12 @@ impl<'a> Transplant<'a> {
             }
         }
         replaced
+    }
+
+    /// Looks for whoever may watch the members. Before a number is MOVING, as whoever closes it waits from then on; where
+    /// that has not been done, when the first member is to be replaced.
+    pub(super) fn find_watchers(&self) {
+        self.watchers();
     }
 
     fn watchers(&self) -> &[RawFd] {
