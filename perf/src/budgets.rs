@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::Args;
 use ha_bench::library::Library;
@@ -14,6 +14,7 @@ use crate::installation::Installation;
 use crate::{instructions, listing, memory, program, ratios, recovery};
 
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub(crate) struct Options {
     #[command(flatten)]
     installation: Installation,
@@ -23,6 +24,9 @@ pub(crate) struct Options {
     /// How many rounds the ratios are measured in.
     #[arg(long, value_name = "N", default_value_t = 30)]
     rounds: usize,
+    /// How often everything is measured as long as nothing but ratios of times is broken. Noise passes, what is slower stays.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    tries: u32,
 }
 
 /// What a figure may be at most.
@@ -67,6 +71,10 @@ impl Budget {
 
     fn applies(&self) -> bool {
         self.only.as_ref().is_none_or(|processor| processor == std::env::consts::ARCH)
+    }
+
+    fn is_of_a_ratio(&self, figures: &[Figure]) -> bool {
+        self.find(figures).is_some_and(|figure| figure.unit == Unit::Times)
     }
 
     fn find<'a>(&self, figures: &'a [Figure]) -> Option<&'a Figure> {
@@ -114,15 +122,27 @@ pub(crate) fn check(options: &Options) -> io::Result<ExitCode> {
     figures.extend(instructions::of_calls(&path)?);
     figures.push(instructions::of_start(&path)?);
 
-    let mut broken = 0;
+    let (mut broken, mut broken_ratios) = (0, 0);
     let budgets: Vec<_> = budgets.iter().filter(|budget| budget.applies()).collect();
     for budget in &budgets {
         let kept = budget.kept(&figures);
         broken += usize::from(kept != Kept::Yes);
+        broken_ratios += usize::from(kept == Kept::No && budget.is_of_a_ratio(&figures));
         println!("{} {}", if kept == Kept::Yes { "ok    " } else { "BROKEN" }, budget.line(&figures));
     }
     println!("{} budgets, {broken} broken", budgets.len());
+    if broken > 0 && broken == broken_ratios && options.tries > 1 {
+        return check_again(options.tries - 1);
+    }
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// In a new process, as this one has had threads.
+fn check_again(tries: u32) -> io::Result<ExitCode> {
+    println!("\nonly ratios of times are broken, which may be noise: measuring again");
+    let mut again = Command::new(std::env::current_exe()?);
+    let status = again.args(std::env::args_os().skip(1)).arg("--tries").arg(tries.to_string()).status()?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 #[cfg(test)]
