@@ -45,7 +45,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Compares what can be told in half a minute with the budgets, and fails with the lines that broke.
+    /// Compares what can be told in a quarter of a minute with the budgets, and fails with the lines that broke.
     Check(budgets::Options),
     /// Measures everything, and writes a page with all figures and plots.
     Report(report::Options),

@@ -91,16 +91,10 @@ fn compared(name: &str, ha: &Path, options: &[&str], program: &[&str], rounds: u
     Ok(Figure::new(format!("under ha run: {name}"), median(&mut ratios), Unit::Times))
 }
 
-trait EndingWithItsParent {
-    fn ending_with_its_parent(&mut self) -> &mut Self;
-}
-
-impl EndingWithItsParent for Command {
-    fn ending_with_its_parent(&mut self) -> &mut Self {
-        let die = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
-        // SAFETY: one system call, which may be made between fork and exec.
-        unsafe { self.pre_exec(die) }
-    }
+fn ending_with_its_parent(command: &mut Command) -> &mut Command {
+    let die = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
+    // SAFETY: one system call, which may be made between fork and exec.
+    unsafe { command.pre_exec(die) }
 }
 
 /// A redis server of our own, for as long as this lives.
@@ -113,15 +107,15 @@ impl Redis {
     /// None where it is not installed.
     fn start(directory: &Path) -> io::Result<Option<Self>> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let started = Command::new("redis-server")
+        let mut command = Command::new("redis-server");
+        command
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"])
             .arg(port.to_string())
             .arg("--dir")
             .arg(directory)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .ending_with_its_parent()
-            .spawn();
+            .stdout(Stdio::null());
+        let started = ending_with_its_parent(&mut command).spawn();
         let process = match started {
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
             started => started?,

@@ -34,12 +34,12 @@ pub(crate) struct Registration {
 
 /// Every epoll instance that this process has a number for.
 ///
-/// Asks about every number that is open: 2 µs each (measured).
+/// Lists every number that is open and asks about it: 2 µs each, most of it for the list (measured).
 pub(crate) fn instances() -> SmallVec<[RawFd; 2]> {
     let numbers = proc_file::numbered_entries("/proc/self/fd").unwrap_or_default();
     match event::eventfd(0, EventfdFlags::CLOEXEC) {
         Ok(stranger) => numbers.into_iter().filter(|number| does_not_know(*number, &stranger)).collect(),
-        // No number left. The names tell as well, in four times the time.
+        // No number left. The names tell as well, in four times the time, list included (measured).
         Err(_) => numbers.into_iter().filter(|number| is_named_epoll(*number)).collect(),
     }
 }
